@@ -1,0 +1,191 @@
+"""A registry in dictionaries: the simplest example of every role, and the oracle of the tests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from io import BytesIO
+from typing import BinaryIO
+
+from killick.digest import Digest, Verifier, chunks
+from killick.errors import BlobUnknown, Conflict, ManifestUnknown, TagUnknown
+from killick.manifest import Descriptor, Document, parse_document
+from killick.moments import utc_now
+from killick.names import Tag
+from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Move
+
+
+class MemoryRegistry:
+    """Repositories that last as long as the process. `actor` and `clock` go into the ledgers."""
+
+    def __init__(self, actor: str = "memory", clock: Callable[[], datetime] = utc_now) -> None:
+        self._actor = actor
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._repositories: dict[str, MemoryRepository] = {}
+
+    def repository(self, name: str, /) -> MemoryRepository:
+        """Return the repository called `name`, made if it is new."""
+        with self._lock:
+            return self._repositories.setdefault(
+                name, MemoryRepository(name, self, self._actor, self._clock)
+            )
+
+    def repositories(self) -> Iterator[str]:
+        """Yield the names of the repositories that hold anything, in ASCII order."""
+        yield from sorted(n for n, r in list(self._repositories.items()) if not r.is_empty)
+
+
+class MemoryRepository:
+    """Content, tags, a ledger, mounts, deletes and referrers, in dictionaries under one lock."""
+
+    def __init__(
+        self, name: str, registry: MemoryRegistry, actor: str, clock: Callable[[], datetime]
+    ) -> None:
+        self.name = name
+        self._registry = registry
+        self._actor = actor
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._content: dict[Digest, bytes] = {}
+        self._documents: dict[Digest, Document] = {}
+        self._tags: dict[tuple[str, Tag], Descriptor] = {}
+        self._moves: list[Move] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever put or tagged here."""
+        return not (self._content or self._documents or self._moves)
+
+    def find(self, digest: Digest, /) -> Descriptor:
+        """Return the descriptor of a blob."""
+        content = self._content.get(digest)
+        if content is None:
+            raise BlobUnknown(f"{self.name} has no blob {digest}")
+        return Descriptor(BLOB_TYPE, digest, len(content))
+
+    def has(self, d: Descriptor, /) -> bool:
+        """Return whether the content is here."""
+        return d.digest in (self._documents if d.is_document else self._content)
+
+    def open(self, d: Descriptor, /, start: int = 0) -> BinaryIO:
+        """Return a stream of the content from byte `start` on."""
+        if d.is_document:
+            return BytesIO(self._document(d.digest).raw[start:])
+        self.find(d.digest)
+        return BytesIO(self._content[d.digest][start:])
+
+    def put(self, d: Descriptor, source: BinaryIO, /) -> None:
+        """Take the content, verified."""
+        verifier = Verifier(d.digest, d.size)
+        pieces = []
+        for piece in chunks(source):
+            verifier.update(piece)
+            pieces.append(bytes(piece))
+        verifier.finish()
+        content = b"".join(pieces)
+        if d.is_document:
+            self._documents[d.digest] = parse_document(content, d.media_type)
+        else:
+            self._content[d.digest] = content
+
+    def resolve(self, ref: Tag | Digest, /) -> Descriptor:
+        """Return what a tag points to, or the descriptor of a manifest."""
+        if isinstance(ref, Digest):
+            document = self._document(ref)
+            return Descriptor(document.media_type, ref, len(document.raw))
+        found = self._tags.get((LOCAL, ref))
+        if found is None:
+            raise TagUnknown(f"{self.name} has no tag {ref}")
+        return found
+
+    def tags(self) -> Iterator[Tag]:
+        """Yield all tags, in ASCII order."""
+        yield from sorted(tag for origin, tag in list(self._tags) if origin == LOCAL)
+
+    def tag(self, name: Tag, d: Descriptor, /) -> None:
+        """Point a tag at a manifest that is here."""
+        self.move(name, d, Cause("tagged", self._actor))
+
+    def untag(self, name: Tag, /) -> None:
+        """Remove a tag."""
+        self.move(name, None, Cause("deleted", self._actor))
+
+    def history(self, tag: Tag | None = None, /, origin: str = LOCAL) -> Iterator[Move]:
+        """Yield the moves of one tag, or of all, newest first."""
+        with self._lock:
+            moves = list(self._moves)
+        for move in reversed(moves):
+            if move.cause.origin == origin and tag in (None, move.tag):
+                yield move
+
+    def move(
+        self, tag: Tag, to: Descriptor | None, cause: Cause, /, expected: Expected = ANYTHING
+    ) -> Move | None:
+        """Move a tag and record it; None if it stands there already."""
+        series = (cause.origin, tag)
+        with self._lock:
+            standing = self._tags.get(series)
+            previous = standing.digest if standing else None
+            if expected is not ANYTHING and expected != previous:
+                raise Conflict(f"{self.name}:{tag} points to {previous or 'nothing'}")
+            if to is None and standing is None:
+                raise TagUnknown(f"{self.name} has no tag {tag}")
+            if to is not None and cause.origin == LOCAL:
+                self._document(to.digest)
+            if to is not None and to.digest == previous:
+                return None
+            move = Move(len(self._moves) + 1, self._clock(), self.name, tag, to, previous, cause)
+            self._moves.append(move)
+            if to is None:
+                del self._tags[series]
+            else:
+                self._tags[series] = to
+            return move
+
+    def mount(self, d: Descriptor, sister: str, /) -> bool:
+        """Make a blob of the repository `sister` visible here."""
+        content = self._registry.repository(sister)._content.get(d.digest)
+        if content is None:
+            return False
+        self._content[d.digest] = content
+        return True
+
+    def delete(self, d: Descriptor, /) -> None:
+        """Remove a manifest, with its tags, or a blob."""
+        with self._lock:
+            if not d.is_document:
+                self.find(d.digest)
+                del self._content[d.digest]
+                return
+            self._document(d.digest)
+            for origin, tag in list(self._tags):
+                if origin == LOCAL and self._tags[origin, tag].digest == d.digest:
+                    self.untag(tag)
+            del self._documents[d.digest]
+
+    def referrers(
+        self, digest: Digest, /, artifact_type: str | None = None
+    ) -> Iterator[Descriptor]:
+        """Yield what refers to `digest`, in the order of arrival."""
+        for document in list(self._documents.values()):
+            subject = document.subject
+            if subject is None or subject.digest != digest:
+                continue
+            found = document.as_referrer()
+            if artifact_type in (None, found.artifact_type):
+                yield found
+
+    def complete(self, d: Descriptor, /) -> bool:
+        """Return whether a manifest and all that it needs are here."""
+        if d.is_foreign or not d.is_document:
+            return d.is_foreign or d.digest in self._content
+        document = self._documents.get(d.digest)
+        return document is not None and all(self.complete(c) for c in document.children())
+
+    def _document(self, digest: Digest) -> Document:
+        with suppress(KeyError):
+            return self._documents[digest]
+        raise ManifestUnknown(f"{self.name} has no manifest {digest}")

@@ -1,0 +1,305 @@
+"""What every place that holds images can do: the roles, and the capabilities beyond them.
+
+A `Repository` is `Content` (bytes, by descriptor) and `Tags` (names, to descriptors); a `Registry`
+maps names to repositories. The local store, a registry over HTTP, an OCI layout and a dictionary in
+memory all have these roles, so that every transfer is one `transfer.copy`. What only some can do is
+a capability, tested for with `isinstance` where it is used.
+
+All methods may raise `StoreError` (local) or `Unreachable`, `Denied` and `ProtocolError` (remote)
+besides what they name. All are safe to call from several threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO, Final, Literal, Protocol, runtime_checkable
+
+from killick.digest import Bytes, Digest
+from killick.manifest import Descriptor
+from killick.names import Tag
+
+BLOB_TYPE = "application/octet-stream"
+LOCAL: Final = "local"
+
+
+class Content(Protocol):
+    """Bytes, by descriptor. Manifests and blobs alike: the descriptor's media type tells them."""
+
+    def find(self, digest: Digest, /) -> Descriptor:
+        """Return the descriptor of a blob of which only the digest is known.
+
+        Its media type is `BLOB_TYPE`. (For a manifest, `Tags.resolve` does this.)
+
+        Raises:
+            BlobUnknown: the repository has no such blob.
+        """
+        ...
+
+    def has(self, d: Descriptor, /) -> bool:
+        """Return whether the content is here, whole; children are not looked at."""
+        ...
+
+    def open(self, d: Descriptor, /, start: int = 0) -> BinaryIO:
+        """Return a stream of the content from byte `start` on; the caller closes it.
+
+        A local repository never hands out wrong bytes whole: content that is not known to be good
+        is hashed on the way. What a remote one sends is for the caller to verify.
+
+        Raises:
+            ManifestUnknown, BlobUnknown: it is not here.
+            DigestMismatch: (from reading) the bytes are damaged.
+        """
+        ...
+
+    def put(self, d: Descriptor, source: BinaryIO, /) -> None:
+        """Take the content from `source`, which is read to its end. Idempotent; all or nothing.
+
+        When this returns, the bytes were verified, are durable and visible.
+
+        Raises:
+            DigestMismatch: the bytes are not those of `d`; nothing became visible.
+            ContentError: `d` says manifest or index, and the bytes are none that is acceptable.
+            UnverifiableDigest: the algorithm can't be computed.
+        """
+        ...
+
+
+class Tags(Protocol):
+    """Names, to the descriptors of manifests and indexes."""
+
+    def resolve(self, ref: Tag | Digest, /) -> Descriptor:
+        """Return the descriptor (media type, digest, size) that a tag points to, or of a digest.
+
+        Raises:
+            TagUnknown, ManifestUnknown, NameUnknown: there is no such thing.
+        """
+        ...
+
+    def tags(self) -> Iterator[Tag]:
+        """Yield all tags, in ASCII order. An unknown repository is `NameUnknown`, or empty."""
+        ...
+
+    def tag(self, name: Tag, d: Descriptor, /) -> None:
+        """Point a tag at content that is here, whatever it pointed to before.
+
+        Raises:
+            ManifestUnknown: `d` is not in this repository.
+        """
+        ...
+
+    def untag(self, name: Tag, /) -> None:
+        """Remove a tag; no content goes.
+
+        Raises:
+            TagUnknown: there is no such tag.
+        """
+        ...
+
+
+@runtime_checkable
+class Repository(Content, Tags, Protocol):
+    """Content and the tags that name some of it."""
+
+
+class Registry(Protocol):
+    """Repositories, by name (`library/golftrack` in a served one; with a domain in the store)."""
+
+    def repository(self, name: str, /) -> Repository:
+        """Return the repository called `name`; it need not exist yet, and nothing is looked up."""
+        ...
+
+    def repositories(self) -> Iterator[str]:
+        """Yield the names of all repositories, in ASCII order."""
+        ...
+
+
+Kind = Literal[
+    "pushed", "pulled", "tagged", "loaded", "observed", "imported", "rolled-back", "deleted"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a name moves: how, by whom (`user@host`, or an account), and in which series.
+
+    `origin` is `LOCAL` for our own names, else the registry whose move was seen; then
+    `authoritative` is false unless the registry itself told its history.
+    """
+
+    kind: Kind
+    actor: str
+    origin: str = LOCAL
+    authoritative: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One entry of the ledger: in series (`origin`, `repository`, `tag`) the name moved.
+
+    `to` is None where the tag was removed; `previous` is None where it did not exist before.
+    `sequence` orders the entries of one repository; `time` is what the clock said, in UTC.
+    """
+
+    sequence: int
+    time: datetime
+    repository: str
+    tag: Tag
+    to: Descriptor | None
+    previous: Digest | None
+    cause: Cause
+
+
+class Anything(Enum):
+    """The expectation of a move that does not care what the tag pointed to."""
+
+    ANYTHING = 0
+
+
+ANYTHING: Final = Anything.ANYTHING
+Expected = Digest | None | Literal[Anything.ANYTHING]
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """Tags with a past (capability)."""
+
+    def history(self, tag: Tag | None = None, /, origin: str = LOCAL) -> Iterator[Move]:
+        """Yield the moves of one tag, or of all, newest first; nothing ever shortens that."""
+        ...
+
+    def move(
+        self, tag: Tag, to: Descriptor | None, cause: Cause, /, expected: Expected = ANYTHING
+    ) -> Move | None:
+        """Move a tag (None: remove it) and record it, in one transaction; None if it stands there.
+
+        Raises:
+            Conflict: `expected` was given (None: the tag must not exist), and is not what stands.
+            ManifestUnknown: a local tag would point at content that is not here.
+            TagUnknown: a tag to remove does not exist.
+        """
+        ...
+
+
+class Ingest(Protocol):
+    """Content on its way in. `offset` bytes are held; `done` says that nothing more is needed."""
+
+    offset: int
+    done: bool
+
+    def fill(self, source: BinaryIO, /) -> None:
+        """Append all of `source`, which starts at `offset`; verify the whole; make it visible.
+
+        If reading fails, what came is kept and `offset` is moved on. Wrong bytes are dropped.
+
+        Raises:
+            DigestMismatch: the bytes are not those of the descriptor.
+        """
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """Content whose transfer in can go on where an earlier one stopped (capability)."""
+
+    def ingest(self, d: Descriptor, /) -> AbstractContextManager[Ingest]:
+        """Return the one place where `d` comes in; waits while another process is at it."""
+        ...
+
+
+class Upload(Protocol):
+    """Content whose digest is not known until it has all come. `size` bytes are held."""
+
+    id: str
+    size: int
+
+    def write(self, data: Bytes, /) -> None:
+        """Append `data`."""
+        ...
+
+    def commit(self, digest: Digest | None = None, /) -> Descriptor:
+        """Verify, make durable and visible (None: as sha256), and return the descriptor.
+
+        Raises:
+            DigestMismatch: the bytes are not those of `digest`; the upload is gone.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Forget the upload."""
+        ...
+
+
+@runtime_checkable
+class Uploads(Protocol):
+    """A repository that takes uploads in pieces, over several calls and processes (capability)."""
+
+    def begin(self) -> Upload:
+        """Start an upload."""
+        ...
+
+    def upload(self, identifier: str, /) -> Upload:
+        """Return an upload that was begun earlier.
+
+        Raises:
+            UploadUnknown: there is none such in this repository.
+        """
+        ...
+
+
+@runtime_checkable
+class Mountable(Protocol):
+    """A repository that can take content from a sister without moving bytes (capability)."""
+
+    def mount(self, d: Descriptor, sister: str, /) -> bool:
+        """Make the blob `d` of repository `sister` visible here; False if that can't be done."""
+        ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A repository whose content lies in files (capability, for zero-copy sending)."""
+
+    def locate(self, d: Descriptor, /) -> Path | None:
+        """Return the file with exactly the content, if it is known to be good; else None."""
+        ...
+
+
+@runtime_checkable
+class Deletable(Protocol):
+    """A repository that removes content on order (capability)."""
+
+    def delete(self, d: Descriptor, /) -> None:
+        """Remove a manifest, with the tags that point to it, or a blob, from this repository.
+
+        Raises:
+            ManifestUnknown, BlobUnknown: it is not here.
+        """
+        ...
+
+
+@runtime_checkable
+class Referrers(Protocol):
+    """A repository that knows which manifests have another as their subject (capability)."""
+
+    def referrers(
+        self, digest: Digest, /, artifact_type: str | None = None
+    ) -> Iterator[Descriptor]:
+        """Yield the descriptors (with artifact type and annotations) of what refers to `digest`."""
+        ...
+
+
+@runtime_checkable
+class Knowing(Protocol):
+    """A repository that can tell cheaply that a whole image is there (capability)."""
+
+    def complete(self, d: Descriptor, /) -> bool:
+        """Return whether manifest `d` and all that it needs are here.
+
+        An index is complete when every child is. False may also mean that it takes a walk to know.
+        """
+        ...

@@ -1,0 +1,62 @@
+"""JSON from outside, read strictly: no duplicate keys, no NaN, no bottomless nesting.
+
+Two parsers that disagree on a document can be made to see two different images in the same bytes;
+so whatever RFC 8259 leaves to the parser is refused here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from killick.errors import ContentError, LimitExceeded
+
+MOST_DEPTH = 64
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[\]{}]")
+
+
+def loads(data: bytes, what: str) -> Any:  # noqa: ANN401 - JSON is any of six types
+    """Return the value that `data`, UTF-8 JSON, stands for; `what` names it in errors.
+
+    Raises:
+        ContentError: not JSON, not UTF-8, a key twice in one object, or a number that is not one.
+        LimitExceeded: nested deeper than `MOST_DEPTH`.
+    """
+    _check_depth(data, what)
+    try:
+        return json.loads(
+            data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        reason = str(error).partition(":")[0]
+        raise ContentError(f"{what} is not valid JSON ({reason})", side="remote") from None
+
+
+def _check_depth(data: bytes, what: str) -> None:
+    """Refuse deep documents before the recursive parser sees them."""
+    if data.count(b"{") + data.count(b"[") <= MOST_DEPTH:
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MOST_DEPTH:
+            raise LimitExceeded(f"{what} is nested deeper than {MOST_DEPTH} levels", side="remote")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
+
+
+def _no_constant(text: str) -> float:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def compact(value: Any) -> bytes:  # noqa: ANN401 - JSON is any of six types
+    """Return `value` as canonical JSON: keys sorted, no spaces, UTF-8; what the ledger hashes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
