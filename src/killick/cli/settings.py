@@ -53,7 +53,7 @@ class Settings:
             UsageError: the file can't be read, is not TOML, or says something unknown.
         """
         path = settings_file(environment)
-        values = _read(path, required="KILLICK_CONFIG" in environment)
+        values = _read(path)
         try:
             return cls(
                 _store(environment, values.pop("store", None)),
@@ -106,21 +106,15 @@ def _progress(value: object) -> str:
     return str(value)
 
 
-def _read(path: Path, *, required: bool) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if required:
-            raise _unreadable(path, error) from None
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise UsageError(f"{path} can't be read ({error.strerror})", side="file") from None
     except ValueError as error:
         raise UsageError(f"{path} is not TOML ({error})", side="file") from None
-
-
-def _unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"{path} can't be read ({error.strerror})", side="file")
 
 
 def _registries(tables: object) -> Mapping[str, Mapping[str, Any]]:
