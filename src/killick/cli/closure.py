@@ -6,9 +6,8 @@ an image is whole for those who run it, but not for those who pass it on.
 
 from __future__ import annotations
 
-from killick.errors import NotFound, PlatformUnknown, Unsupported
-from killick.manifest import Config, Descriptor, Document, Index, Manifest
-from killick.manifest import MOST_CONFIG_BYTES
+from killick.errors import Incomplete, NotFound, PlatformUnknown, Unsupported
+from killick.manifest import MOST_CONFIG_BYTES, Config, Descriptor, Document, Index, Manifest
 from killick.platforms import Platform
 from killick.repository import Content, Knowing, Repository
 from killick.transfer import choose, fetch, fetch_bytes, walk
@@ -24,6 +23,19 @@ def is_whole(repository: Content, d: Descriptor) -> bool:
         return False
     needed = (c for m in documents for c in m.children() if not c.is_foreign)
     return all(repository.has(child) for child in needed)
+
+
+def check_whole(repository: Repository, root: Descriptor, what: str) -> None:
+    """Check that all of `root` is in `repository`, as others must find it where it goes.
+
+    Raises:
+        Incomplete: only a part is here.
+    """
+    if not is_whole(repository, root):
+        raise Incomplete(
+            f"only a part of {what} ({root.digest}) is here, and no tag must name half an image",
+            hint="pull it with --platform all, or choose what is here with --platform",
+        )
 
 
 def holds(repository: Repository, root: Descriptor, platforms: tuple[Platform, ...] | None) -> bool:

@@ -11,7 +11,7 @@ from killick import travel
 from killick.cli.closure import check_platform, holds
 from killick.cli.progress import PULL, display
 from killick.errors import NotFound, TagUnknown
-from killick.names import Reference, Tag
+from killick.names import DEFAULT_TAG, Reference, Tag
 from killick.repository import Cause
 from killick.transfer import DEFAULT_JOBS, Options, copy
 
@@ -46,6 +46,25 @@ def pull(session: Session, reference: Reference, choice: Choice, progress: str) 
     return _Pull(session, reference, choice).run(progress)
 
 
+def observed_past(session: Session, reference: Reference) -> Descriptor:
+    """Return what `reference` meant, by what this machine saw of the registry's tag; say so.
+
+    Raises:
+        TagUnknown: this machine did not see it.
+    """
+    name = reference.name
+    tag = reference.effective_tag or Tag(DEFAULT_TAG)
+    moves = session.store.repository(str(name)).history(tag, name.domain)
+    found = travel.past(moves, reference, session.now)
+    if found is None:
+        raise TagUnknown(
+            f"{reference} is not in the history of {name.domain} that this machine observed",
+            hint=f"see killick log {name.familiar}:{tag}",
+        )
+    _note(f"{reference} is {found.digest}, by the history that this machine observed")
+    return found
+
+
 class _Pull:
     def __init__(self, session: Session, reference: Reference, choice: Choice) -> None:
         self.session = session
@@ -71,27 +90,14 @@ class _Pull:
         """Return what the reference means, and the local tag that is to move there, if any."""
         reference = self.reference
         if reference.travels:
-            return self._past(), None
+            return observed_past(self.session, reference), None
         if reference.digest is None:
-            tag = reference.effective_tag or Tag("latest")
+            tag = reference.effective_tag or Tag(DEFAULT_TAG)
             return self._observed(tag), tag
         root = self._by_digest(reference.digest)
         if reference.tag is None or not self._still(reference.tag, reference.digest):
             return root, None
         return root, reference.tag
-
-    def _past(self) -> Descriptor:
-        """Look the reference up in what this machine saw of the registry's tag."""
-        reference, domain = self.reference, self.reference.name.domain
-        tag = reference.effective_tag or Tag("latest")
-        found = travel.past(self.local.history(tag, domain), reference, self.session.now)
-        if found is None:
-            raise TagUnknown(
-                f"{reference} is not in the history that this machine observed of {domain}",
-                hint=f"see killick log {reference.name.familiar}:{tag}",
-            )
-        _note(f"{reference} is {found.digest}, by the history that this machine observed")
-        return found
 
     def _by_digest(self, digest: Digest) -> Descriptor:
         try:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from killick import travel
-from killick.cli.closure import check_platform, is_whole, narrowed
+from killick.cli.closure import check_platform, check_whole, narrowed
 from killick.cli.progress import PUSH, display
-from killick.errors import Incomplete, Unsupported, UsageError
+from killick.errors import Unsupported, UsageError
 from killick.repository import ANYTHING, Cause, Expected, Ledger, Repository
 from killick.transfer import DEFAULT_JOBS, Options, copy
 
@@ -64,19 +64,6 @@ def push(
             remote.move(tag, root.plain(), cause, expected)
         local.move(tag, root.plain(), cause)
     return Pushed(reference, root, tag)
-
-
-def check_whole(repository: Repository, root: Descriptor, what: str) -> None:
-    """Check that all of `root` is in `repository`, as others must find it where it goes.
-
-    Raises:
-        Incomplete: only a part is here.
-    """
-    if not is_whole(repository, root):
-        raise Incomplete(
-            f"only a part of {what} ({root.digest}) is here, and no tag must name half an image",
-            hint="pull it with --platform all, or choose what is here with --platform",
-        )
 
 
 def _check_swap(remote: Repository, reference: Reference, tag: Tag | None) -> None:
