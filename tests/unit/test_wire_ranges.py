@@ -8,12 +8,12 @@ from killick.wire.ranges import ContentRange, content_range, held, parse_content
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("bytes=0-3", range(0, 4)),
+        ("bytes=0-3", range(4)),
         ("bytes=4-", range(4, 10)),
         ("bytes=-3", range(7, 10)),
-        ("bytes=-99", range(0, 10)),
+        ("bytes=-99", range(10)),
         ("bytes=8-99", range(8, 10)),
-        ("BYTES = 0-0", range(0, 1)),
+        ("BYTES = 0-0", range(1)),
         (None, None),
         ("", None),
         ("bytes", None),

@@ -62,7 +62,7 @@ def parse_content_range(header: str) -> ContentRange | None:
 
 
 def held(size: int) -> str:
-    """Return the `Range` of an upload that holds `size` bytes (`0-0` for none, as docker has it)."""
+    """Return the `Range` of an upload that holds `size` bytes (docker has `0-0` for none)."""
     return f"0-{max(size - 1, 0)}"
 
 
