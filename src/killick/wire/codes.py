@@ -40,6 +40,7 @@ TABLE: Final = (
     Row(errors.Conflict, "PRECONDITION_FAILED", 412),
     Row(errors.ProtocolError, "UPSTREAM_INVALID", 502),
     Row(errors.ProtocolError, "BLOB_UPLOAD_INVALID", 416),
+    Row(errors.ProtocolError, "RANGE_INVALID", 416),
     Row(errors.Unsupported, "UNSUPPORTED", 405),
     Row(errors.RateLimited, "TOOMANYREQUESTS", 429),
     Row(errors.Unreachable, "UNAVAILABLE", 503),
