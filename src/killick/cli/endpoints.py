@@ -1,0 +1,83 @@
+"""Endpoints: where an image is read from or written to, as people type it.
+
+A bare reference is in a registry; `store:REF` in the local store; `oci:DIR[:TAG|@DIGEST]` in an OCI
+layout; `oci-archive:FILE[:…]` and `docker-archive:FILE[:…]` in a tar of it, or of `docker save`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from killick.digest import Digest
+from killick.errors import Unsupported, UsageError
+from killick.names import DEFAULT_TAG, Reference, Tag
+
+Scheme = Literal["registry", "store", "oci", "oci-archive", "docker-archive"]
+
+_FILES = ("oci", "oci-archive", "docker-archive")
+_DIGEST_AT_END = re.compile(r"(.+)@((?:sha256|sha512):[0-9a-f]+)")
+_TAG_AT_END = re.compile(r"(.+):([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One end of a copy. `reference` in a registry or the store; else `path`, and `tag`, `digest`.
+
+    `text` is what was typed.
+    """
+
+    scheme: Scheme
+    text: str
+    reference: Reference | None = None
+    path: Path | None = None
+    tag: Tag | None = None
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Return the endpoint that `text` names.
+
+        Raises:
+            BadReference: its reference is none.
+            UsageError: it has no path.
+            Unsupported: it is an engine.
+        """
+        scheme, colon, rest = text.partition(":")
+        if colon and scheme == "docker-daemon":
+            raise Unsupported(
+                "a Docker or Podman engine can't be read or written directly yet",
+                side="engine",
+                hint="use docker save and killick load, or push to a registry",
+            )
+        if colon and scheme == "store":
+            return cls._named("store", text, Reference.parse(rest))
+        for known in _FILES:
+            if colon and scheme == known:
+                return cls._in_files(known, text, rest)
+        return cls._named("registry", text, Reference.parse(text))
+
+    @classmethod
+    def _named(cls, scheme: Scheme, text: str, reference: Reference) -> Endpoint:
+        return cls(scheme, text, reference, None, reference.tag, reference.digest)
+
+    @classmethod
+    def _in_files(cls, scheme: str, text: str, rest: str) -> Endpoint:
+        tag = digest = None
+        if match := _DIGEST_AT_END.fullmatch(rest):
+            rest, digest = match[1], Digest.parse(match[2])
+        elif match := _TAG_AT_END.fullmatch(rest):
+            rest, tag = match[1], Tag(match[2])
+        if not rest:
+            raise UsageError(f"{text!r} names no path", hint=f"write it as {scheme}:PATH[:TAG]")
+        kind: Scheme = next(k for k in ("oci", "oci-archive", "docker-archive") if k == scheme)
+        return cls(kind, text, None, Path(rest).expanduser(), tag, digest)
+
+    @property
+    def target_tag(self) -> Tag | None:
+        """The tag to write: the one typed, `latest` for a bare reference, none beside a digest."""
+        if self.tag is not None or self.digest is not None or self.reference is None:
+            return self.tag
+        return Tag(DEFAULT_TAG)
