@@ -1,8 +1,11 @@
-"""Sizes and times in docker's words."""
+"""Sizes, times and names in docker's words."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from killick.names import Name
 
 NOT_AVAILABLE = "N/A"
 
@@ -63,3 +66,10 @@ def timestamp(moment: datetime | None) -> str:
     if moment is None:
         return NOT_AVAILABLE
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000 UTC"
+
+
+@lru_cache(maxsize=1024)
+def familiar(repository: str) -> str:
+    """Return the short form of a repository's name in the store: `alpine`, `localhost:5000/app`."""
+    domain, _, path = repository.partition("/")
+    return Name(domain, path).familiar
