@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from killick.cli.settings import ACCESS, Settings
+from killick.cli.settings import ACCESS, PROGRESS, Settings
 from killick.errors import UsageError
 from killick.moments import utc_now
 from killick.names import Name
@@ -40,6 +40,7 @@ class Session:
         self.debug = False
         self.now: datetime = utc_now()
         self.access: dict[str, Any] = {}
+        self.stated_progress: str | None = None
         self._open = ExitStack()
         self._registries: dict[str, RemoteRegistry] = {}
 
@@ -55,6 +56,11 @@ class Session:
             UsageError: the file is wrong.
         """
         return Settings.load()
+
+    @property
+    def progress(self) -> str:
+        """How to show progress: `auto`, `plain` or `none`."""
+        return self.stated_progress or self.settings.progress
 
     @cached_property
     def actor(self) -> str:
@@ -152,6 +158,21 @@ def access_options(function: Decorated) -> Decorated:
         path = click.Path(exists=True, dir_okay=False)
         function = _option(flag, type=path, metavar="FILE", help=text)(function)
     return function
+
+
+def progress_option(function: Decorated) -> Decorated:
+    """Give a command `--progress`; it goes into the session."""
+    return click.option(
+        "--progress",
+        type=click.Choice(PROGRESS),
+        expose_value=False,
+        callback=_keep_progress,
+        help="Bars on a terminal (auto), lines, or nothing.",
+    )(function)
+
+
+def _keep_progress(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    ctx.ensure_object(Session).stated_progress = value
 
 
 def _option(flag: str, **settings: Any) -> Callable[[Decorated], Decorated]:  # noqa: ANN401 - click's own options

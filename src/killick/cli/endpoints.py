@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 from killick.digest import Digest
-from killick.errors import Unsupported, UsageError
+from killick.errors import BadReference, Unsupported, UsageError
 from killick.names import DEFAULT_TAG, Reference, Tag
 
 Scheme = Literal["registry", "store", "oci", "oci-archive", "docker-archive"]
 
 _FILES = ("oci", "oci-archive", "docker-archive")
 _DIGEST_AT_END = re.compile(r"(.+)@((?:sha256|sha512):[0-9a-f]+)")
+_HEX_64 = re.compile(r"[0-9a-f]{64}")
 _TAG_AT_END = re.compile(r"(.+):([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})")
 
 
@@ -53,14 +54,16 @@ class Endpoint:
                 hint="use docker save and killick load, or push to a registry",
             )
         if colon and scheme == "store":
-            return cls._named("store", text, Reference.parse(rest))
+            return cls._named("store", text, _name_or_digest(rest))
         for known in _FILES:
             if colon and scheme == known:
                 return cls._in_files(known, text, rest)
         return cls._named("registry", text, Reference.parse(text))
 
     @classmethod
-    def _named(cls, scheme: Scheme, text: str, reference: Reference) -> Endpoint:
+    def _named(cls, scheme: Scheme, text: str, reference: Reference | None) -> Endpoint:
+        if reference is None:
+            return cls(scheme, text)
         return cls(scheme, text, reference, None, reference.tag, reference.digest)
 
     @classmethod
@@ -76,8 +79,40 @@ class Endpoint:
         return cls(kind, text, None, Path(rest).expanduser(), tag, digest)
 
     @property
+    def name(self) -> Reference:
+        """The reference of an endpoint in a registry or the store.
+
+        Raises:
+            UsageError: the endpoint is in files, or names content by its digest alone.
+        """
+        if self.reference is None:
+            raise UsageError(f"{self.text!r} names no repository")
+        return self.reference
+
+    @property
+    def file(self) -> Path:
+        """The path of an endpoint in files.
+
+        Raises:
+            UsageError: the endpoint is in a registry or the store.
+        """
+        if self.path is None:
+            raise UsageError(f"{self.text!r} names no path")
+        return self.path
+
+    @property
     def target_tag(self) -> Tag | None:
         """The tag to write: the one typed, `latest` for a bare reference, none beside a digest."""
         if self.tag is not None or self.digest is not None or self.reference is None:
             return self.tag
         return Tag(DEFAULT_TAG)
+
+
+def _name_or_digest(text: str) -> Reference | None:
+    """Return the reference that `text` spells, None where it is a digest in hexadecimal digits."""
+    try:
+        return Reference.parse(text)
+    except BadReference:
+        if _HEX_64.fullmatch(text):
+            return None
+        raise
