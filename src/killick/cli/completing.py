@@ -22,17 +22,17 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]*|[0-9a-f]{2,}")
 
 def local_names(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the local images whose name or digest begins with `incomplete`."""
-    return _offer(ctx, incomplete, _names(ctx, incomplete))
+    return _offer(incomplete, _names(ctx, incomplete))
 
 
 def local_repositories(
     ctx: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
     """Return the local repositories whose name begins with `incomplete`."""
-    return _offer(ctx, incomplete, _repositories(ctx))
+    return _offer(incomplete, _repositories(ctx))
 
 
-def _offer(ctx: click.Context, incomplete: str, names: Iterator[str]) -> list[str]:
+def _offer(incomplete: str, names: Iterator[str]) -> list[str]:
     """Return what fits; a shell that completes is no place for errors, so there are none then."""
     try:
         fitting = (name for name in names if name.startswith(incomplete))

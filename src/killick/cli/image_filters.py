@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from killick.cli.human import familiar, parse_created
@@ -133,7 +133,7 @@ _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 def _label(session: Session, value: str) -> Test:
     key, equals, text = value.partition("=")
 
-    @lru_cache(maxsize=None)
+    @cache
     def labelled(repository: str, digest: Digest) -> bool:
         place = session.reading.repository(repository)
         try:
@@ -154,8 +154,3 @@ _MAKERS: dict[str, Callable[[Session, str], Test]] = {
     "since": _since,
 }
 _KNOWN = "reference=PATTERN, before=IMAGE, since=IMAGE, label=KEY[=VALUE] and dangling=true|false"
-
-
-def matching(rows: Iterable[ImageRow], test: Test) -> Iterable[ImageRow]:
-    """Yield the rows for which `test` is true."""
-    return (row for row in rows if test(row))

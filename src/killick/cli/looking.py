@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from killick import travel
 from killick.cli.local import find_image
 from killick.cli.output import note
-from killick.errors import TagUnknown
-from killick.names import DEFAULT_TAG, Reference, Tag
+from killick.cli.pulling import observed_past
+from killick.names import Reference
 from killick.repository import Ledger
 
 if TYPE_CHECKING:
@@ -50,17 +50,9 @@ def look_up(session: Session, remote: Repository, reference: Reference) -> Descr
     Raises:
         NotFound: there is no such thing, or it was not recorded.
     """
-    if not reference.travels or isinstance(remote, Ledger):
-        if reference.travels:
-            note(f"{reference} is read in the history that {reference.name.domain} keeps")
+    if not reference.travels:
+        return travel.resolve(remote, reference, session.now)
+    if isinstance(remote, Ledger):
+        note(f"{reference} is read in the history that {reference.name.domain} keeps")
         return travel.resolve(remote, reference, session.now, reference.name.domain)
-    tag = reference.tag or Tag(DEFAULT_TAG)
-    series = session.reading.repository(str(reference.name)).history(tag, reference.name.domain)
-    found = travel.past(series, reference, session.now)
-    if found is None:
-        raise TagUnknown(
-            f"{reference} was not seen from here",
-            hint=f"see killick log --observed {reference.name.familiar}:{tag}",
-        )
-    note(f"{reference} is as it was observed from here; the registry keeps no history of its own")
-    return remote.resolve(found.digest)
+    return remote.resolve(observed_past(session, reference).digest)

@@ -169,7 +169,7 @@ def write_bytes(data: bytes) -> None:
 
 def note(text: str) -> None:
     """Print a message to stderr."""
-    click.echo(visible(f"killick: {text}"), err=True)
+    click.echo(visible(text), err=True)
 
 
 def visible(text: str) -> str:

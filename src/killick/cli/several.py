@@ -20,7 +20,7 @@ def for_each(texts: Iterable[str], do: Callable[[str], None]) -> None:
             do(text)
         except KillickError as error:
             if failure is not None:
-                note(failure.message)
+                note(f"killick: {failure.message}")
             failure = error
     if failure is not None:
         raise failure

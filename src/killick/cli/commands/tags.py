@@ -59,11 +59,9 @@ class _Line:
 def command(session: Session, repository: str, style: Style, most: int | None, **how: bool) -> None:
     """List the tags of a repository, one a line, as its registry has them now."""
     name = Name.parse(repository)
-    place: Repository
+    place: Repository = session.remote(name)
     if how["local"]:
         place = session.reading.repository(str(name))
-    else:
-        place = session.remote(name)
     tags = islice(place.tags(), most)
     if how["digests"] or ".Digest" in (style.form or ""):
         _LISTING.show(_resolved(place, name, tags), style)
