@@ -10,7 +10,7 @@ import getpass
 import os
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from killick.store import Store
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+Resource = TypeVar("Resource", bound=AbstractContextManager[Any])
 
 
 class Session:
@@ -47,6 +48,11 @@ class Session:
     def close(self) -> None:
         """Close what was opened."""
         self._open.close()
+
+    def enter(self, resource: Resource) -> Resource:
+        """Return `resource`, entered; it is left when the run ends."""
+        self._open.enter_context(resource)
+        return resource
 
     @cached_property
     def settings(self) -> Settings:

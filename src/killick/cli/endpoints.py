@@ -1,7 +1,8 @@
 """Endpoints: where an image is read from or written to, as people type it.
 
 A bare reference is in a registry; `store:REF` in the local store; `oci:DIR[:TAG|@DIGEST]` in an OCI
-layout; `oci-archive:FILE[:…]` and `docker-archive:FILE[:…]` in a tar of it, or of `docker save`.
+layout; `oci-archive:FILE[:…]` and `docker-archive:FILE[:…]` in a tar of it, or of `docker save`. As
+with skopeo, a path ends at its first colon, and a full name may stand where a tag does.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ Scheme = Literal["registry", "store", "oci", "oci-archive", "docker-archive"]
 _FILES = ("oci", "oci-archive", "docker-archive")
 _DIGEST_AT_END = re.compile(r"(.+)@((?:sha256|sha512):[0-9a-f]+)")
 _HEX_64 = re.compile(r"[0-9a-f]{64}")
-_TAG_AT_END = re.compile(r"(.+):([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One end of a copy. `reference` in a registry or the store; else `path`, and `tag`, `digest`.
+    """One end of a copy; `text` is what was typed.
 
-    `text` is what was typed.
+    In a registry or the store, `reference` is what is meant. Else `path` is the file or directory,
+    `reference` the full name in it if one was given, and `tag` or `digest` what is meant there.
     """
 
     scheme: Scheme
@@ -68,15 +70,18 @@ class Endpoint:
 
     @classmethod
     def _in_files(cls, scheme: str, text: str, rest: str) -> Endpoint:
-        tag = digest = None
+        digest = None
         if match := _DIGEST_AT_END.fullmatch(rest):
             rest, digest = match[1], Digest.parse(match[2])
-        elif match := _TAG_AT_END.fullmatch(rest):
-            rest, tag = match[1], Tag(match[2])
-        if not rest:
+        file, _, name = rest.partition(":")
+        if not file:
             raise UsageError(f"{text!r} names no path", hint=f"write it as {scheme}:PATH[:TAG]")
         kind: Scheme = next(k for k in ("oci", "oci-archive", "docker-archive") if k == scheme)
-        return cls(kind, text, None, Path(rest).expanduser(), tag, digest)
+        path = Path(file).expanduser()
+        if not name or _TAG.fullmatch(name):
+            return cls(kind, text, None, path, Tag(name) if name else None, digest)
+        reference = Reference.parse(name)
+        return cls(kind, text, reference, path, reference.effective_tag, digest)
 
     @property
     def name(self) -> Reference:
@@ -103,9 +108,18 @@ class Endpoint:
     @property
     def target_tag(self) -> Tag | None:
         """The tag to write: the one typed, `latest` for a bare reference, none beside a digest."""
-        if self.tag is not None or self.digest is not None or self.reference is None:
+        if self.tag is not None or self.digest is not None or self.path is not None:
             return self.tag
         return Tag(DEFAULT_TAG)
+
+    @property
+    def label(self) -> str:
+        """What the image is called in a layout or an archive; "" if nothing was said."""
+        if self.digest is not None:
+            return str(self.digest)
+        if self.reference is not None:
+            return self.reference.canonical
+        return self.tag or ""
 
 
 def _name_or_digest(text: str) -> Reference | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from killick.errors import UsageError
-from killick.files import replace_file, replacing, translating
+from killick.files import replace_file, translating
 
 STANDARD = "-"
 
@@ -25,25 +27,36 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def output(path: str) -> Iterator[BinaryIO]:
-    """Yield a stream to a file that appears when all is written, or to stdout (`-`).
+def archive_output(name: str) -> Iterator[Path]:
+    """Yield where to write an archive: the file `name`, or one that goes to stdout then (`-`).
 
     Raises:
         UsageError: stdout is a terminal.
-        StoreError: it can't be written.
+        StoreError: there is no room for a temporary file.
     """
-    if path == STANDARD:
-        if sys.stdout.isatty():
-            raise UsageError("an archive does not go to a terminal", hint="name a file by -o")
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+    if name != STANDARD:
+        yield Path(name)
         return
-    target = Path(path)
-    with translating(f"write {target}"):
-        if target.exists() and not target.is_file():
-            # A device or a pipe is written to, not replaced.
-            with target.open("wb") as out:
-                yield out
-        else:
-            with replacing(target) as out:
-                yield out
+    if sys.stdout.isatty():
+        raise UsageError("an archive does not go to a terminal", hint="name a file by -o")
+    with translating("write a temporary file"):
+        folder = TemporaryDirectory(prefix="killick-")
+    with folder as inside:
+        path = Path(inside) / "archive"
+        yield path
+        with path.open("rb") as archive:
+            shutil.copyfileobj(archive, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+def archive_input(name: str) -> Path | BinaryIO:
+    """Return where to read an archive: the file `name`, or stdin (`-`).
+
+    Raises:
+        UsageError: stdin is a terminal.
+    """
+    if name != STANDARD:
+        return Path(name)
+    if sys.stdin.isatty():
+        raise UsageError("an archive is expected on stdin", hint="name a file by -i")
+    return sys.stdin.buffer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,8 @@ from killick.cli.endpoints import Endpoint
 from killick.cli.local import find_image
 from killick.cli.pulling import observed_past
 from killick.errors import UsageError
-from killick.layout import Layout
+from killick.layout import Archive, ArchiveWriter, Layout
+from killick.platforms import Platform
 
 if TYPE_CHECKING:
     from killick.cli.context import Session
@@ -40,22 +43,47 @@ def source(session: Session, endpoint: Endpoint, *, all_tags: bool = False) -> S
         return _in_registry(session, endpoint, all_tags=all_tags)
     if endpoint.scheme == "store":
         return _in_store(session, endpoint, all_tags=all_tags)
-    layout = session.layout(endpoint)
-    named = str(endpoint.digest or endpoint.tag or "")
-    return Source(endpoint, layout, None if all_tags else layout.named(named))
+    return _in_files(session, endpoint, all_tags=all_tags)
 
 
-def target(session: Session, endpoint: Endpoint) -> Repository:
-    """Return the place that `endpoint` names, made if it is a layout that does not exist.
+@contextmanager
+def target(
+    session: Session, endpoint: Endpoint, platform: Platform | None = None
+) -> Iterator[Repository]:
+    """Yield the place that `endpoint` names, made if it is in files that do not exist.
+
+    An archive is there when the block ends well. `platform` is the one whose images a docker
+    archive offers to old dockers (None: this machine's).
 
     Raises:
         StoreError: it can't be made or written to.
     """
     if endpoint.scheme == "registry":
-        return session.remote(endpoint.name.name)
+        yield session.remote(endpoint.name.name)
+        return
     if endpoint.scheme == "store":
-        return session.store.repository(str(endpoint.name.name))
-    return Layout(endpoint.file, create=True)
+        yield session.store.repository(str(endpoint.name.name))
+        return
+    name = str(endpoint.reference.name) if endpoint.reference else ""
+    if endpoint.scheme == "oci":
+        yield Layout(endpoint.file, create=True).repository(name)
+        return
+    docker = (platform or Platform.host()) if endpoint.scheme == "docker-archive" else None
+    with ArchiveWriter(endpoint.file, docker) as archive:
+        yield archive.repository(name)
+
+
+def _in_files(session: Session, endpoint: Endpoint, *, all_tags: bool) -> Source:
+    place: Layout | Archive
+    if endpoint.scheme == "oci":
+        place = Layout(endpoint.file)
+    else:
+        place = session.enter(Archive(endpoint.file))
+    if all_tags:
+        return Source(endpoint, place, None)
+    if endpoint.digest is not None:
+        return Source(endpoint, place, place.resolve(endpoint.digest))
+    return Source(endpoint, place, place.named(endpoint.label))
 
 
 def _in_registry(session: Session, endpoint: Endpoint, *, all_tags: bool) -> Source:

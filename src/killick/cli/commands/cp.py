@@ -46,12 +46,14 @@ def command(
     if every and (end.tag or end.digest):
         raise UsageError(f"{target} has a tag or a digest, and --all-tags takes neither")
     origin = places.source(session, start, all_tags=every)
-    job = Job(origin, end, places.target(session, end), platforms.wanted, flags["referrers"])
-    if origin.root is not None:
-        _print(end.target_tag, copy_image(session, job, origin.root, end.target_tag))
-        return
-    for tag in tags_of(origin):
-        _print(tag, copy_image(session, job, origin.repository.resolve(tag), tag))
+    chosen = platforms.wanted[0] if platforms.wanted else None
+    with places.target(session, end, chosen) as there:
+        job = Job(origin, end, there, platforms.wanted, flags["referrers"])
+        if origin.root is not None:
+            _print(end.target_tag, copy_image(session, job, origin.root, end.target_tag))
+            return
+        for tag in tags_of(origin):
+            _print(tag, copy_image(session, job, origin.repository.resolve(tag), tag))
 
 
 def _print(tag: Tag | None, root: Descriptor) -> None:
