@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from killick.layout import Layout
+from killick.layout import ArchiveWriter, Layout
 from killick.memory import MemoryRegistry
 from killick.repository import Registry, Repository
 
@@ -37,6 +37,13 @@ def layout(folder: Path) -> Iterator[Place]:
 
 
 @contextmanager
+def archive(folder: Path) -> Iterator[Place]:
+    folder.mkdir(exist_ok=True)
+    with ArchiveWriter(folder / "archive.tar") as writer:
+        yield Place(writer, "registry.example/")
+
+
+@contextmanager
 def store(folder: Path) -> Iterator[Place]:
     if not find_spec("killick.store"):
         pytest.skip("the store has not landed")
@@ -49,5 +56,6 @@ def store(folder: Path) -> Iterator[Place]:
 IMPLEMENTATIONS: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {
     "memory": memory,
     "layout": layout,
+    "archive": archive,
     "store": store,
 }

@@ -155,13 +155,11 @@ def test_wrong_and_right_bytes_at_once(repository):
     d = blob(content)
 
     def wrong():
-        with pytest.raises(DigestMismatch):
+        with suppress(DigestMismatch):  # where the right bytes are there, others are not looked at
             repository.put(d, io.BytesIO(content[:-1] + b"!"))
 
     def right():
         repository.put(d, io.BytesIO(content))
 
-    errors = at_once(*[wrong, right] * 4)
-    # Where the bytes are there already, an implementation need not look at others.
-    assert [e for e in errors if not isinstance(e, pytest.fail.Exception)] == []
+    assert not at_once(*[wrong, right] * 4)
     assert read(repository, d) == content
