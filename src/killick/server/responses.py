@@ -122,6 +122,8 @@ class FileAnswer(Response):
     def __init__(self, path: Path, size: int, headers: Headers) -> None:
         super().__init__(headers={**headers, "Content-Length": str(size)})
         self._path = path
+        self._size = size
+        self._given = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -129,9 +131,8 @@ class FileAnswer(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.pathsend", "path": str(self._path)})
             return
-        size = int(self.headers["Content-Length"])
         stream = await run_in_threadpool(self._path.open, "rb")
-        await StreamAnswer(stream, size, 200, dict(self.headers))(scope, receive, send)
+        await StreamAnswer(stream, self._size, 200, self._given)(scope, receive, send)
 
 
 class StreamAnswer(StreamingResponse):

@@ -25,11 +25,11 @@ class Target(NamedTuple):
 def target_of(path: bytes) -> Target:
     """Return what `path`, as it was sent (escapes and all), names below `/v2/`.
 
-    Each part is unescaped once, after the split: an escaped slash never makes a new part.
+    Each part is unescaped once, after the split.
 
     Raises:
         NotFound: the API has no such path.
-        BadReference: the repository's name is none.
+        BadReference: the repository's name is none, or a slash is escaped.
     """
     text = path.decode("latin-1").partition("?")[0]
     if len(text) > _MOST_CHARACTERS:
@@ -37,6 +37,8 @@ def target_of(path: bytes) -> Target:
     parts = [unquote(part, errors="replace") for part in text.split("/")]
     if parts[:2] != ["", "v2"]:
         raise NotFound("the registry's API is below /v2/")
+    if any("/" in part for part in parts):
+        raise BadReference("the path has an escaped slash")
     rest = parts[2:]
     if rest in ([], [""]):
         return Target("base")

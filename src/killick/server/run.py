@@ -9,9 +9,10 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
-from multiprocessing import connection, parent_process
+from multiprocessing import parent_process
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
@@ -129,7 +130,7 @@ def _load(make: Callable[[], ASGIApp]) -> ASGIApp:
     if parent is not None:
         # Ctrl-C goes to the whole group; only the parent shall act on it, and end its workers.
         os.setpgid(0, 0)
-        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_follow, args=(parent.pid,), daemon=True).start()
     try:
         return make()
     except KillickError as error:
@@ -137,7 +138,8 @@ def _load(make: Callable[[], ASGIApp]) -> ASGIApp:
         sys.exit(1)
 
 
-def _follow(sentinel: int) -> None:
-    """Stop this worker when its parent was killed."""
-    connection.wait([sentinel])
+def _follow(parent: int | None) -> None:
+    """Stop this worker when its parent was killed (a forked worker's sentinel does not tell)."""
+    while os.getppid() == parent:
+        time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
