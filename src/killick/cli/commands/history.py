@@ -114,7 +114,7 @@ class _Line:
 )
 @format_options(no_trunc=True, quiet="Only print image IDs.")
 @click.pass_obj
-def command(session: Session, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
+def command(session: Session, /, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """Show the steps by which a local image was made, the last one first."""
     wanted = Platform.parse(chosen["platform"]) if chosen["platform"] else None
     held = find_image(session, reference)

@@ -91,7 +91,7 @@ class _Line:
 @click.option("--remote", is_flag=True, help="Ask the registry for its own history.")
 @format_options(no_trunc=True, quiet="Only print digests.")
 @click.pass_obj
-def command(session: Session, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
+def command(session: Session, /, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """Show how tags moved: when, to which digest, from which, how, and who did it.
 
     By default these are the moves of local names, which are recorded as they happen.
