@@ -1,4 +1,8 @@
-"""`--format` templates. Every line of the table was printed by docker 28 for the same data."""
+"""`--format` templates.
+
+The table of what is printed was compared with docker 28's `context inspect -f` over the same data
+(but for Labels, which a context has not).
+"""
 
 import pytest
 
@@ -9,7 +13,7 @@ from killick.errors import UsageError
 DATA = Record(
     {
         "Name": "default",
-        "Metadata": {},
+        "Labels": {},
         "Endpoints": {
             "docker": Record({"Host": "unix:///run/docker.sock", "SkipTLSVerify": False})
         },
@@ -27,7 +31,7 @@ DATA = Record(
         ("{{.Endpoints.docker.Host}}", "unix:///run/docker.sock"),
         ('{{(index .Endpoints "docker").Host}}', "unix:///run/docker.sock"),
         ("{{.Endpoints.docker.SkipTLSVerify}}", "false"),
-        ("{{.Metadata}} {{.Metadata.nothing}}", "map[] <no value>"),
+        ("{{.Labels}} {{.Labels.nothing}}", "map[] <no value>"),
         ("{{len .Endpoints}} {{len .Name}}", "1 7"),
         ('{{len "é"}}', "2"),
         (
@@ -41,7 +45,7 @@ DATA = Record(
             "0defaultdef1defaultult",
         ),
         ('{{range $y := split .Name "a"}}{{$y}},{{end}}', "def,ult,"),
-        ("{{range .Metadata}}x{{else}}none{{end}}", "none"),
+        ("{{range .Labels}}x{{else}}none{{end}}", "none"),
         ("{{with .Name}}{{.}}{{end}}", "default"),
         ("{{with .TLSMaterial}}a{{else}}b{{end}}", "b"),
         ("{{with .TLSMaterial}}a{{else with .Name}}c{{.}}{{end}}", "cdefault"),
@@ -65,7 +69,7 @@ DATA = Record(
         ('{{print 1 2 "a" "b" true}}', "1 2abtrue"),
         ('{{println 1 "a" true}}x', "1 a true\nx"),
         ('{{slice "abc" 1}} {{slice .Name 0 3}}', "bc def"),
-        ('{{json .Metadata}} {{json "é"}} {{json .Name}}', '{} "é" "default"'),
+        ('{{json .Labels}} {{json "é"}} {{json .Name}}', '{} "é" "default"'),
         ("{{$x := .Name}}{{$x}} {{$.Name}}", "default default"),
         ('a {{- "b" -}} c', "abc"),
         ("{{/* c */}}d {{- /* c */ -}} e", "de"),
