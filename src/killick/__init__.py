@@ -4,8 +4,7 @@ The names below are the library's entry points; modules hold the rest. They are 
 are first used, so that a command which needs none of them starts as fast as Python does.
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
     from killick.digest import Digest
     from killick.names import Name, Reference, Tag

@@ -4,7 +4,7 @@ import sys
 
 from killick import __version__
 
-TYPE_CHECKING = False
+TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from killick.cli.human import size
 from killick.cli.interrupt import stops_at_once
 from killick.transfer import How, Progress, Silence
 
@@ -214,13 +215,3 @@ def _new_rich() -> RichProgress:
         refresh_per_second=UPDATES_PER_SECOND,
         expand=True,
     )
-
-
-def size(count: int) -> str:
-    """Return a number of bytes as docker writes it: `1.5kB`, `52.4MB` (units of 1000)."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":
-            return f"{value:.4g}{unit}"
-        value /= 1000
-    return f"{value:.4g}PB"

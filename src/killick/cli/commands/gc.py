@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from killick.cli.context import Session
-from killick.cli.progress import size
+from killick.cli.human import size
 from killick.cli.verb import verb
 
 
