@@ -247,6 +247,9 @@ _TABLE: tuple[tuple[str, Function, int, int], ...] = (
 FUNCTIONS: dict[str, Function] = {entry[0]: _limited(*entry) for entry in _TABLE}
 """All functions, by name."""
 
-_AS_THEY_ARE = ("json", "lower", "title", "truncate", "upper")
-HEADER_FUNCTIONS = FUNCTIONS | dict.fromkeys(_AS_THEY_ARE, lambda value, *_: value)
+_AS_THEY_ARE = {"json": 1, "lower": 1, "title": 1, "truncate": 2, "upper": 1}
+HEADER_FUNCTIONS = FUNCTIONS | {
+    name: _limited(name, lambda value, *_: value, count, count)
+    for name, count in _AS_THEY_ARE.items()
+}
 """The functions for a table's headings, which are shown as they are (docker's habit)."""

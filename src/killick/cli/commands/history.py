@@ -105,16 +105,15 @@ class _Line:
 @click.argument("reference", metavar="REF", shell_complete=local_names)
 @click.option("--platform", metavar="OS/ARCH", help="The image for this platform.")
 @click.option(
-    "-H/ ",
+    "-H",
     "--human/--no-human",
     "for_people",
     default=True,
-    show_default=True,
-    help="Sizes and dates for people.",
+    help="Sizes and dates for people (the default), or exact.",
 )
 @format_options(no_trunc=True, quiet="Only print image IDs.")
 @click.pass_obj
-def command(session: Session, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
+def command(session: Session, /, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """Show the steps by which a local image was made, the last one first."""
     wanted = Platform.parse(chosen["platform"]) if chosen["platform"] else None
     held = find_image(session, reference)

@@ -99,7 +99,7 @@ _created = lru_cache(maxsize=4096)(human.parse_created)
 @click.option("--tree", is_flag=True, help="Show the platforms of each image below it.")
 @format_options(no_trunc=True, quiet="Only print image IDs.")
 @click.pass_obj
-def command(session: Session, style: Style, *, tree: bool, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
+def command(session: Session, /, style: Style, *, tree: bool, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """List local images: one row for each tag and the digest that it truly points to.
 
     The image ID is the digest of the config for this machine's platform, as in docker.

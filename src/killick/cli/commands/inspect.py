@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @format_options("-f", "--format")
 @access_options
 @click.pass_obj
-def command(session: Session, references: tuple[str, ...], style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
+def command(session: Session, /, references: tuple[str, ...], style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """Show everything known about images: a JSON array, with docker's field names.
 
     Sizes are those of what is stored and sent, compressed.

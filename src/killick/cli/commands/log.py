@@ -32,7 +32,6 @@ _LISTING = Listing(
         "Repository": "REPOSITORY",
     },
     ("Time", "Tag", "Digest", "Previous", "Kind", "Actor", "Source"),
-    "Digest",
 )
 _NOTHING = "-"
 
@@ -89,9 +88,9 @@ class _Line:
 @click.option("--since", metavar="TIME", help="Only moves since then: 2026-11-01, '2 hours ago'.")
 @click.option("--observed", is_flag=True, help="What the registry's tags were seen to point to.")
 @click.option("--remote", is_flag=True, help="Ask the registry for its own history.")
-@format_options(no_trunc=True, quiet="Only print digests.")
+@format_options(no_trunc=True)
 @click.pass_obj
-def command(session: Session, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
+def command(session: Session, /, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """Show how tags moved: when, to which digest, from which, how, and who did it.
 
     By default these are the moves of local names, which are recorded as they happen.

@@ -56,7 +56,9 @@ class _Line:
 @format_options()
 @access_options
 @click.pass_obj
-def command(session: Session, repository: str, style: Style, most: int | None, **how: bool) -> None:
+def command(
+    session: Session, /, repository: str, style: Style, most: int | None, **how: bool
+) -> None:
     """List the tags of a repository, one a line, as its registry has them now."""
     name = Name.parse(repository)
     place: Repository = session.remote(name)
