@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.processes import REQUIRED, Tool, daemon, find
+from compat.processes import REQUIRED, Tool, daemon, find, free_port, killick_with, listens
 from compat.registries import Registry, distribution
 
 
@@ -134,3 +134,24 @@ def _storage() -> Iterator[list[str]]:
     """Options that give Podman or Buildah a storage of its own."""
     with _short_folder() as path:
         yield ["--root", f"{path}/root", "--runroot", f"{path}/run", "--storage-driver", "vfs"]
+
+
+@pytest.fixture
+def killick(home: dict[str, str], tmp_path: Path) -> Tool:
+    """Our own command, with a store of its own."""
+    return killick_with(tmp_path / "store", home)
+
+
+@pytest.fixture(scope="session")
+def served(home: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """The registry that `killick serve` is."""
+    root = tmp_path_factory.mktemp("served")
+    host = f"127.0.0.1:{free_port()}"
+    tool = killick_with(root / "store", home)
+    with daemon(
+        [*tool.command, "serve", "--addr", host, "--root", str(root / "registry")],
+        ready=lambda: listens(int(host.rpartition(":")[2])),
+        log=root / "log",
+        env=tool.env,
+    ):
+        yield Registry(host)

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,6 +57,13 @@ class Tool:
 
     def json(self, *args: str | Path) -> dict:
         return json.loads(self.run(*args))
+
+
+def killick_with(store: Path, home: dict[str, str]) -> Tool:
+    """Our own command over a store, installed or not."""
+    source = Path(__file__).parents[2] / "src"
+    env = home | {"KILLICK_STORE": str(store), "PYTHONPATH": str(source)}
+    return Tool(sys.executable, "-m", "killick", env=env)
 
 
 def clean_environment() -> dict[str, str]:
