@@ -91,7 +91,7 @@ def pull_again(rig: Rig, shape: Shape) -> Runs:
 def start(rig: Rig) -> Runs:
     return rig.in_turns(
         {
-            "killick version": lambda: timed([KILLICK, "version"]),
+            "killick version": lambda: timed([*KILLICK, "version"]),
             "python -c pass": lambda: timed([sys.executable, "-c", "pass"]),
         }
     )
@@ -101,21 +101,21 @@ def many_images(rig: Rig, count: int) -> Runs:
     """`images` in a store with many tags."""
     store = Killick.store(rig.emptied("many"))
     layout = images.many_tags(count, rig.cache)
-    quiet([KILLICK, "cp", "--all-tags", f"oci:{layout}", "store:bench/many"], store)
-    listed = quiet([KILLICK, "images", "-q", "--no-trunc"], store).splitlines()
+    quiet([*KILLICK, "cp", "--all-tags", f"oci:{layout}", "store:bench/many"], store)
+    listed = quiet([*KILLICK, "images", "-q", "--no-trunc"], store).splitlines()
     if len(listed) != count:
         raise RuntimeError(f"{len(listed)} images are listed, {count} were stored")
-    return rig.in_turns({"killick": lambda: timed([KILLICK, "images"], store)})
+    return rig.in_turns({"killick": lambda: timed([*KILLICK, "images"], store)})
 
 
-def machine(work: Path) -> Iterator[tuple[str, str]]:
+def machine(work: Path, probed: int) -> Iterator[tuple[str, str]]:
     """What the figures depend on beside us."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     yield "processor", f"{len(models)} × {models[0]}" if models else "unknown"
     yield "python", sys.version.split()[0]
     probe = work / "probe"
-    command = ["dd", "if=/dev/zero", f"of={probe}", "bs=1M", "count=512", "conv=fsync"]
+    command = ["dd", "if=/dev/zero", f"of={probe}", "bs=1M", f"count={probed}", "conv=fsync"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     probe.unlink()
-    yield "disk, 512 MiB with fsync", said.rsplit(",", 1)[-1].strip()
+    yield f"disk, {probed} MiB with fsync", said.rsplit(",", 1)[-1].strip()

@@ -14,7 +14,8 @@ from images import Shape
 from registry import find
 from timing import Run, RunFailedError, quiet, timed
 
-KILLICK = str(Path(sys.executable).with_name("killick"))
+_SCRIPT = Path(sys.executable).with_name("killick")
+KILLICK = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "killick"]
 
 
 class Peer:
@@ -46,20 +47,19 @@ class Killick(Peer):
     name = "killick"
 
     def __init__(self) -> None:
-        self.program = KILLICK
-        self.version = quiet([self.program, "version"]).strip().splitlines()[0]
+        self.version = quiet([*KILLICK, "version"]).strip().splitlines()[0]
 
     def pull(self, reference: str, out: Path) -> Run:
-        return timed([self.program, "pull", "-q", reference], self.store(out))
+        return timed([*KILLICK, "pull", "-q", reference], self.store(out))
 
     def stage(self, reference: str, layout: Path, work: Path) -> Path:
         store = work / "killick"
-        quiet([self.program, "pull", "-q", reference], self.store(store))
+        quiet([*KILLICK, "pull", "-q", reference], self.store(store))
         return store
 
     def push(self, staged: Path, source: str, target: str) -> Run:
-        quiet([self.program, "tag", source, target], self.store(staged))
-        return timed([self.program, "push", target], self.store(staged))
+        quiet([*KILLICK, "tag", source, target], self.store(staged))
+        return timed([*KILLICK, "push", target], self.store(staged))
 
     @staticmethod
     def store(folder: Path) -> dict[str, str]:

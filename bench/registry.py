@@ -27,14 +27,14 @@ def find(*names: str) -> str | None:
 
 
 @contextlib.contextmanager
-def running(root: Path, killick: str) -> Iterator[str]:
+def running(root: Path, killick: list[str]) -> Iterator[str]:
     """Starts a registry over an empty folder; gives its host and port."""
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{probe.getsockname()[1]}"
-    command = [killick, "serve", "--addr", host, "--root", str(root / "data")]
+    command = [*killick, "serve", "--addr", host, "--root", str(root / "data")]
     if program := find("registry", "docker-registry"):
         settings = root / "registry.yml"
         settings.write_text(CONFIGURATION.format(root=root / "data", host=host))

@@ -40,7 +40,7 @@ def main() -> int:
             results = {name: _measured(name, case) for name, case in _chosen(rig, options)}
             document = {
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                "machine": dict(cases.machine(work)),
+                "machine": dict(cases.machine(work, 16 if options.quick else 512)),
                 "registry": _registry_version(),
                 "versions": {peer.name: peer.version for peer in peers},
                 "repeat": options.repeat,
