@@ -19,7 +19,7 @@ class RunFailedError(Exception):
 class Run:
     wall: float  # seconds, with the sync
     cpu: float | None  # seconds, user and system, of the command and what it waited for
-    memory: float | None  # MiB, the largest process
+    memory: float | None  # MiB, the largest process; the kernel never says less than our own 24
 
 
 def timed(command: list[str], env: dict[str, str] | None = None, sync: Path | None = None) -> Run:
