@@ -102,7 +102,7 @@ def many_images(rig: Rig, count: int) -> Runs:
     store = Killick.store(rig.emptied("many"))
     layout = images.many_tags(count, rig.cache)
     quiet([*KILLICK, "cp", "--all-tags", f"oci:{layout}", "store:bench/many"], store)
-    listed = quiet([*KILLICK, "images", "-q", "--no-trunc"], store).splitlines()
+    listed = quiet([*KILLICK, "images", "--format", "{{.Tag}}"], store).splitlines()
     if len(listed) != count:
         raise RuntimeError(f"{len(listed)} images are listed, {count} were stored")
     return rig.in_turns({"killick": lambda: timed([*KILLICK, "images"], store)})
