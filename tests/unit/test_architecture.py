@@ -14,8 +14,8 @@ SOURCE = Path(killick.__file__).parent
 # A room may import from lower rows only. Rooms in one row are siblings: strangers to each other.
 ROWS = (
     {"errors"},
-    {"digest", "files", "moments", "strictjson"},
-    {"names", "platforms"},
+    {"digest", "files", "moments", "strictjson", "tarball"},
+    {"compression", "names", "platforms"},
     {"manifest"},
     {"repository"},
     {"transfer", "travel", "wire"},
