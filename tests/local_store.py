@@ -32,3 +32,9 @@ def observe(d, name, tag, *, origin):
     with local_store() as store:
         repository = store.repository(str(Name.parse(name)))
         repository.move(Tag(tag), d, Cause("observed", ACTOR, origin, False))
+
+
+def content(d, name="golftrack"):
+    """Return the bytes of `d`."""
+    with local_store() as store, store.repository(str(Name.parse(name))).open(d) as stream:
+        return stream.read()

@@ -8,7 +8,7 @@ import images as make
 from cli_runner import run
 from killick.manifest import parse_document
 from killick.platforms import Platform
-from local_store import keep, local_store
+from local_store import content, keep, local_store
 
 HOST = Platform.host()
 
@@ -42,11 +42,8 @@ def test_the_columns_are_dockers_with_the_digest_always(moved):
 
 def test_the_image_id_is_the_config_for_this_machine():
     index = keep(make.multi_platform)
-    with local_store() as store:
-        repository = store.repository("docker.io/library/golftrack")
-        document = parse_document(repository.open(index).read())
-        chosen = document.select(HOST)
-        manifest = parse_document(repository.open(chosen).read())
+    chosen = parse_document(content(index)).select(HOST)
+    manifest = parse_document(content(chosen))
     assert run("images", "-q", "--no-trunc").lines == [str(manifest.config.digest)]
     assert run("images", "-q").lines == [manifest.config.digest.short]
 

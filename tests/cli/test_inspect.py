@@ -7,7 +7,7 @@ import pytest
 import images as make
 from cli_runner import run
 from killick.platforms import Platform
-from local_store import keep, local_store
+from local_store import content, keep
 
 HOST = Platform.host()
 OTHER = make.ARM64 if HOST.architecture != "arm64" else make.AMD64
@@ -16,8 +16,7 @@ OTHER = make.ARM64 if HOST.architecture != "arm64" else make.AMD64
 def test_inspect_has_dockers_fields():
     d = keep(lambda r: make.image(r, {"a": b"b"}, HOST, layers=2))
     (found,) = run("inspect", "golftrack:1.5").json
-    with local_store() as store:
-        manifest = json.loads(store.repository("docker.io/library/golftrack").open(d).read())
+    manifest = json.loads(content(d))
     assert found["Id"] == manifest["config"]["digest"]
     assert found["RepoTags"] == ["golftrack:1.5"]
     assert found["RepoDigests"] == [f"golftrack@{d.digest}"]
