@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from killick.errors import UsageError
+from killick.errors import NotFound, UsageError
 from killick.files import replace_file, translating
 
 STANDARD = "-"
@@ -60,3 +60,20 @@ def archive_input(name: str) -> Path | BinaryIO:
     if sys.stdin.isatty():
         raise UsageError("an archive is expected on stdin", hint="name a file by -i")
     return sys.stdin.buffer
+
+
+@contextmanager
+def open_input(name: str) -> Iterator[BinaryIO]:
+    """Yield the stream of the file `name`, or stdin (`-`).
+
+    Raises:
+        NotFound: there is no such file.
+        StoreError: it can't be read.
+    """
+    if name == STANDARD:
+        yield sys.stdin.buffer
+        return
+    if not Path(name).exists():
+        raise NotFound(f"there is no file {name}", side="file")
+    with translating(f"read {name}"), Path(name).open("rb") as stream:
+        yield stream

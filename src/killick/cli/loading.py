@@ -84,5 +84,8 @@ def _load(session: Session, archive: Archive, entry: Entry, name: Name) -> Loade
             progress=shown,
             cause=Cause("loaded", session.actor),
         )
-        copy(archive, session.store.repository(str(name)), root, entry.tag, options)
+        target = session.store.repository(str(name))
+        copy(archive, target, root, entry.tag, options)
+    if entry.tag is None:
+        target.keep(root)
     return Loaded(name, entry.tag, root)

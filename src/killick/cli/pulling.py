@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import click
-
 from killick import travel
 from killick.cli.closure import check_platform, holds
+from killick.cli.output import note
 from killick.cli.progress import PULL, display
 from killick.errors import NotFound, TagUnknown
 from killick.names import DEFAULT_TAG, Reference, Tag
@@ -61,7 +60,7 @@ def observed_past(session: Session, reference: Reference) -> Descriptor:
             f"{reference} is not in the history of {name.domain} that this machine observed",
             hint=f"see killick log {name.familiar}:{tag}",
         )
-    _note(f"{reference} is {found.digest}, by the history that this machine observed")
+    note(f"{reference} is {found.digest}, by the history that this machine observed")
     return found
 
 
@@ -82,6 +81,8 @@ class _Pull:
         if not holds(self.local, root, self.choice.wanted):
             copied = self._bring(root, progress)
         moved = self._move(tag, root) if tag else False
+        if tag is None:
+            self.local.keep(root)
         if tag and moved and before is not None and before != root.digest:
             self._tell_move(tag, before, root.digest)
         return Pulled(self.reference, root, bool(copied) or moved)
@@ -114,10 +115,10 @@ class _Pull:
         try:
             now = self._observed(tag).digest
         except NotFound:
-            _note(f"warning: {name} is not in the registry any more; pulled by digest")
+            note(f"warning: {name} is not in the registry any more; pulled by digest")
             return False
         if now != digest:
-            _note(f"warning: {name} has moved on to {now}; pulled by digest, no tag was moved")
+            note(f"warning: {name} has moved on to {now}; pulled by digest, no tag was moved")
         return now == digest
 
     def _observed(self, tag: Tag) -> Descriptor:
@@ -148,8 +149,4 @@ class _Pull:
 
     def _tell_move(self, tag: Tag, before: Digest, now: Digest) -> None:
         name = f"{self.reference.name.familiar}:{tag}"
-        _note(f"{name} moved: {before.short} → {now.short}; the earlier one stays as {name}~1")
-
-
-def _note(text: str) -> None:
-    click.echo(text, err=True)
+        note(f"{name} moved: {before.short} → {now.short}; the earlier one stays as {name}~1")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options, progress_option
 from killick.cli.platform import HOST, Choice, platform_option
 from killick.cli.pulling import Pulled, pull
+from killick.cli.several import for_each
 from killick.cli.verb import verb
 from killick.names import Reference
 
@@ -21,7 +23,7 @@ from killick.names import Reference
     killick pull registry.example/team/app:1.5~1
     """,
 )
-@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.argument("references", metavar="REF...", nargs=-1, required=True, shell_complete=local_names)
 @platform_option(HOST, "Take this platform instead of this machine's; may be repeated.")
 @click.option("-q", "--quiet", is_flag=True, help="Print only name@digest.")
 @progress_option
@@ -33,14 +35,17 @@ def command(session: Session, references: tuple[str, ...], platforms: Choice, qu
     What the registry holds is taken as it is, so that digests never change. A tag that moves keeps
     its past: the image it pointed to before stays as NAME:TAG~1.
     """
-    parsed = [Reference.parse(text) for text in references]
-    for reference in parsed:
+
+    def bring(text: str) -> None:
+        reference = Reference.parse(text)
         if quiet:
             pulled = pull(session, reference, platforms, "none")
             click.echo(f"{reference.name}@{pulled.root.digest}")
         else:
             _announce(reference)
             _print(pull(session, reference, platforms, session.progress))
+
+    for_each(references, bring)
 
 
 def _announce(reference: Reference) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options, progress_option
 from killick.cli.files import write_text
 from killick.cli.platform import ALL, Choice, platform_option
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     killick push --platform linux/amd64 registry.example/team/app:1.5
     """,
 )
-@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.argument("references", metavar="REF...", nargs=-1, required=True, shell_complete=local_names)
 @click.option("-a", "--all-tags", is_flag=True, help="Push every local tag of the repositories.")
 @click.option("--if-digest", metavar="DIGEST", help="Move the tag only if it points there now.")
 @click.option("--if-absent", is_flag=True, help="Push only if the registry has no such tag.")

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from killick.cli.completing import local_names
 from killick.cli.context import Session
+from killick.cli.human import familiar
 from killick.cli.local import Local, find_image
+from killick.cli.several import for_each
 from killick.cli.verb import verb
 from killick.errors import Conflict, UsageError
-from killick.names import Name, Reference, Tag
+from killick.names import DEFAULT_TAG, Tag
 from killick.repository import Cause
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     killick rmi golftrack@sha256:9f86d081884c…
     """,
 )
-@click.argument("references", metavar="REF...", nargs=-1, required=True)
+@click.argument("references", metavar="REF...", nargs=-1, required=True, shell_complete=local_names)
 @click.option("-f", "--force", is_flag=True, help="By digest: remove every name that it has.")
 @click.option("--purge", is_flag=True, help="Keep nothing of what the tag used to point to.")
 @click.pass_obj
@@ -37,12 +40,15 @@ def command(session: Session, references: tuple[str, ...], force: bool, purge: b
     The ledger remembers them, and for 90 days the content stays as NAME:TAG~1, unless --purge is
     given. `killick gc` then frees the space.
     """
-    for text in references:
+
+    def remove(text: str) -> None:
         found = find_image(session, text, session.store)
         if found.reference is not None and found.reference.digest is None:
             _remove_tag(session, found, purge=purge)
         else:
             _remove_digest(session, found, force=force)
+
+    for_each(references, remove)
 
 
 def _remove_tag(session: Session, found: Local, *, purge: bool) -> None:
@@ -52,7 +58,7 @@ def _remove_tag(session: Session, found: Local, *, purge: bool) -> None:
             f"{reference} is the past, which can't be removed one by one",
             hint="remove the tag with --purge, or the image by its digest",
         )
-    tag = reference.effective_tag or Tag("latest")
+    tag = reference.effective_tag or Tag(DEFAULT_TAG)
     found.repository.move(tag, None, Cause("deleted", session.actor))
     if purge:
         session.store.purge(found.repository.name, tag)
@@ -73,12 +79,13 @@ def _remove_digest(session: Session, found: Local, *, force: bool) -> None:
             f"{digest} has names that still point to it: {listed}",
             hint="remove those, or use --force",
         )
+    for place in places:
+        # This removes the names as well, with their entries in the ledger.
+        session.store.repository(place).delete(found.descriptor)
     for place, tag in names:
-        session.store.repository(place).move(tag, None, Cause("deleted", session.actor))
         click.echo(f"Untagged: {_shown(place, tag)}")
     for place in places:
-        session.store.repository(place).delete(found.descriptor)
-        click.echo(f"Untagged: {Name(*place.split('/', 1)).familiar}@{digest}")
+        click.echo(f"Untagged: {familiar(place)}@{digest}")
 
 
 def _tags(store: Store, place: str, digest: Digest) -> list[Tag]:
@@ -87,4 +94,4 @@ def _tags(store: Store, place: str, digest: Digest) -> list[Tag]:
 
 
 def _shown(place: str, tag: Tag) -> str:
-    return str(Reference(Name(*place.split("/", 1)), tag))
+    return f"{familiar(place)}:{tag}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from killick.cli.closure import held_platforms
+from killick.cli.completing import local_names
 from killick.cli.context import Session
 from killick.cli.local import find_image
 from killick.cli.verb import verb
@@ -22,7 +23,7 @@ from killick.transfer import Options, copy
     killick tag sha256:9f86d081884c golftrack:1.4
     """,
 )
-@click.argument("source", metavar="SRC")
+@click.argument("source", metavar="SRC", shell_complete=local_names)
 @click.argument("target", metavar="DST")
 @click.pass_obj
 def command(session: Session, source: str, target: str) -> None:

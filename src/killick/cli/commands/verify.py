@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from killick.cli.completing import local_names
 from killick.cli.context import Session
 from killick.cli.errors import FOUND_SOMETHING
 from killick.cli.local import find_image
@@ -18,7 +19,7 @@ from killick.errors import UsageError
     killick verify --all
     """,
 )
-@click.argument("references", metavar="[REF...]", nargs=-1)
+@click.argument("references", metavar="[REF...]", nargs=-1, shell_complete=local_names)
 @click.option("--all", "everything", is_flag=True, help="Check the whole store (the default).")
 @click.pass_obj
 def command(session: Session, references: tuple[str, ...], everything: bool) -> int:
