@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -39,9 +39,7 @@ def command(
     They are kept where docker keeps them: by its credential helper if one is set up, else in its
     file. HOST is Docker Hub if it is left out.
     """
-    from killick.client import RemoteRegistry
-    from killick.client.credential import Credential
-    from killick.client.credentials import Credentials
+    from killick.client.credentials import Credential, check
 
     domain = registry_named(host)
     if password is not None and password_stdin:
@@ -50,10 +48,10 @@ def command(
         note("warning: with -p, others can see the password; use --password-stdin")
     name, secret = _asked(username, _from_stdin(username) if password_stdin else password)
     credential = Credential(name, secret)
-    access = replace(session.access_to(domain), credentials=Credentials.only(domain, credential))
-    with RemoteRegistry(domain, access) as registry:
-        registry.ping()
-    session.credentials.save(domain, credential)
+    check(domain, credential, session.access_to(domain))
+    kept = session.credentials.save(domain, credential)
+    if Path(kept).is_absolute():
+        note(f"warning: the password is kept unencrypted in {kept}; a credential helper is safer")
     write(["Login Succeeded"])
 
 

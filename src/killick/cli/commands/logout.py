@@ -23,5 +23,7 @@ from killick.names import DOCKER_HUB
 def command(session: Session, host: str) -> None:
     """Remove the credentials for a registry from where they are kept."""
     domain = registry_named(host)
-    write([f"Removing login credentials for {domain}"])
-    session.credentials.erase(domain)
+    if session.credentials.erase(domain):
+        write([f"Removed the login credentials for {domain}"])
+    else:
+        write([f"Not logged in to {domain}"])
