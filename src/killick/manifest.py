@@ -55,7 +55,7 @@ _DESCRIPTOR_FIELDS = frozenset(
 class Descriptor:
     """What some content is (`media_type`), its digest and its size in bytes (OCI descriptor.md).
 
-    `data` is the content itself where it was embedded, already checked against the digest;
+    `data` is the content itself where it was embedded and could be checked against the digest;
     `extra` holds fields that the specification does not name.
     """
 
@@ -276,6 +276,8 @@ def parse_document(raw: bytes, media_type: str | None = None) -> Document:
 def _media_type(fields: Mapping[str, Any], stated: str | None) -> str:
     stated = stated.partition(";")[0].strip().lower() if stated else None
     own = fields.get("mediaType")
+    if own is not None and not isinstance(own, str):
+        raise Unacceptable("the manifest's mediaType is not a text", side="remote")
     if fields.get("schemaVersion") == 1 or stated in DOCKER_SCHEMA_1 or own in DOCKER_SCHEMA_1:
         raise Unacceptable(
             "the image has a Docker schema 1 manifest, a format withdrawn in 2019",
@@ -336,12 +338,14 @@ class Config:
         """The digests of the layers' uncompressed tars, lowest first.
 
         Raises:
-            ContentError: one is no digest.
+            ContentError: they are no list, or one is no digest.
         """
         rootfs = self.fields.get("rootfs")
-        listed = rootfs.get("diff_ids", []) if isinstance(rootfs, dict) else []
+        listed = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+        if listed is not None and not isinstance(listed, list):
+            raise _bad("the config's diff_ids are not a list")
         try:
-            return tuple(Digest.parse(str(text)) for text in listed)
+            return tuple(Digest.parse(str(text)) for text in listed or ())
         except BadDigest as error:
             raise _bad(f"the config's diff_ids: {error.message}") from None
 
@@ -420,6 +424,7 @@ def _embedded(fields: Mapping[str, Any], digest: Digest, size: int, where: str) 
         data = base64.b64decode(value, validate=True)
     except (TypeError, ValueError, binascii.Error):
         raise _bad(f"{where}'s data is not base64") from None
-    if digest.verifiable:
-        verify(data, digest, size)
+    if not digest.verifiable:
+        return None
+    verify(data, digest, size)
     return data
