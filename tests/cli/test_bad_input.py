@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 import pytest
-from killick.store import Store
 
 import images as made
 from cli_runner import run
 from killick.cli.context import Session
+from killick.store import Store
 
 CLOSED = "127.0.0.1:1"
 

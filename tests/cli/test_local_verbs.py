@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from killick.store import Store
 
 import images as made
 from cli_runner import run
 from killick.cli.context import Session
 from killick.names import Tag
+from killick.store import Store
 
 APP = "docker.io/library/app"
 

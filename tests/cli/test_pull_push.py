@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from killick.store import Store
 
 import images as made
 from cli_runner import run
 from killick.cli.context import Session
 from killick.names import Tag
 from killick.platforms import Platform
+from killick.store import Store
 
 HOST_PLATFORM = Platform.host()
 OTHER = Platform("linux", "s390x")
