@@ -13,9 +13,8 @@ import sysconfig
 import tarfile
 from pathlib import Path
 
-from killick.layout import Layout
-
 from killick.digest import Digest
+from killick.layout import Layout
 from killick.manifest import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
 from killick.names import Tag
 from killick.platforms import Platform
