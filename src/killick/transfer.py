@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO, RawIOBase
-from typing import BinaryIO, Literal, Protocol, cast
+from typing import BinaryIO, Literal, Protocol, cast, runtime_checkable
 
 from killick.digest import CHUNK, Bytes, Digest, verify
 from killick.errors import KillickError, LimitExceeded, PlatformUnknown
@@ -54,6 +54,14 @@ class Progress(Protocol):
 
     def finish(self, d: Descriptor, how: How, /) -> None:
         """Say that `d` is done with."""
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """A `Progress` that wants to know beforehand what a copy will look at (capability)."""
+
+    def plan(self, blobs: Sequence[Descriptor], /) -> None:
+        """Say which blobs are to be moved, or found to be there, before the first one is."""
 
 
 class Silence:
@@ -124,7 +132,10 @@ def copy(
     job = _Copy(source, target, options)
     if not (isinstance(target, Knowing) and options.platforms is None and target.complete(root)):
         documents = list(walk(source, root, options.platforms, skip=job.is_complete))
-        job.move_all(_blobs(documents))
+        blobs = _blobs(documents)
+        if isinstance(options.progress, Planning):
+            options.progress.plan(blobs)
+        job.move_all(blobs)
         for document in documents:
             job.move(document.descriptor, document.raw)
     else:
