@@ -10,7 +10,7 @@ def every_error(cls=errors.KillickError):
         yield from every_error(child)
 
 
-@pytest.mark.parametrize("error", list(every_error()))
+@pytest.mark.parametrize("error", [e for e in every_error() if e.__module__ == errors.__name__])
 def test_every_error_has_a_row(error):
     row = row_of(error("x"))
     assert issubclass(error, row.error)

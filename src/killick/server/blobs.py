@@ -19,6 +19,7 @@ from killick.server.responses import (
     StreamAnswer,
     content_headers,
     empty,
+    sending,
 )
 from killick.wire.ranges import content_range, requested
 
@@ -36,7 +37,8 @@ def get(call: Call) -> Response:
     headers["Content-Range"] = content_range(part, d.size)
     if call.is_head:
         return Response(status_code=206, headers={**headers, "Content-Length": str(len(part))})
-    return StreamAnswer(repository.open(d, part.start), len(part), 206, headers)
+    with sending(d.digest):
+        return StreamAnswer(repository.open(d, part.start), len(part), 206, headers)
 
 
 def delete(call: Call) -> Response:
@@ -71,11 +73,12 @@ def _part(call: Call, d: Descriptor) -> range | None:
 def _whole(call: Call, repository: Repository, d: Descriptor, headers: Headers) -> Response:
     if call.is_head:
         return Response(headers={**headers, "Content-Length": str(d.size)})
-    if isinstance(repository, Located):
-        path = repository.locate(d)
-        if path is not None:
-            return FileAnswer(path, d.size, headers)
-        return StreamAnswer(repository.open(d), d.size, 200, headers)
-    # What is not in our own files may come from a liar: its last bytes wait for the right hash.
-    reader = VerifyingReader(repository.open(d), d.digest, d.size)
-    return StreamAnswer(cast("BinaryIO", reader), d.size, 200, headers)
+    with sending(d.digest):
+        if isinstance(repository, Located):
+            path = repository.locate(d)
+            if path is not None:
+                return FileAnswer(path, d.size, headers)
+            return StreamAnswer(repository.open(d), d.size, 200, headers)
+        # What is not in our own files may come from a liar: its last bytes wait for the hash.
+        reader = VerifyingReader(repository.open(d), d.digest, d.size)
+        return StreamAnswer(cast("BinaryIO", reader), d.size, 200, headers)

@@ -29,7 +29,7 @@ from killick.repository import (
 from killick.server.bodies import whole
 from killick.server.calls import Call
 from killick.server.conditions import expected, is_conditional, is_fresh
-from killick.server.responses import Refused, content_headers, empty
+from killick.server.responses import Refused, content_headers, empty, sending
 from killick.transfer import fetch_bytes
 
 MOST_TAGS = 100
@@ -45,7 +45,8 @@ def get(call: Call) -> Response:
         return Response(status_code=304, headers=headers)
     if call.is_head:
         return Response(headers={**headers, "Content-Length": str(d.size)})
-    return Response(fetch_bytes(repository, d, MOST_DOCUMENT_BYTES), headers=headers)
+    with sending(d.digest):
+        return Response(fetch_bytes(repository, d, MOST_DOCUMENT_BYTES), headers=headers)
 
 
 async def put(call: Call) -> Response:

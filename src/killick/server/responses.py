@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,8 +15,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from killick.digest import CHUNK
-from killick.errors import KillickError, StoreError, StoreFull, StoreReadOnly
+from killick.digest import CHUNK, Digest
+from killick.errors import (
+    ContentError,
+    Denied,
+    KillickError,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreReadOnly,
+    Unauthorized,
+)
 from killick.manifest import Descriptor
 from killick.wire.codes import row_of, status_of
 
@@ -75,19 +85,33 @@ def error_answer(error: KillickError) -> Response:
     """Return `error` as the protocol has it. What failed inside the server is only logged."""
     if isinstance(error, Refused):
         return _errors(error.status, error.oci_code, error.message, error.detail, error.headers)
+    if isinstance(error, Unauthorized) and error.side == "remote":
+        # It is the server that is not let in elsewhere; other credentials of the caller's won't do.
+        error = Denied(error.message)
     row = row_of(error)
-    message = error.message
-    if isinstance(error, StoreError) and not isinstance(error, StoreFull | StoreReadOnly):
+    if isinstance(error, StoreError):
         _log.error("%s", error.message)
-        message = "the registry can't read or write what it stores; its log says more"
-    elif isinstance(error, StoreFull | StoreReadOnly):
-        _log.error("%s", error.message)
-        message = (
-            "the registry has no space left"
-            if isinstance(error, StoreFull)
-            else "the registry can't be written to"
-        )
-    return _errors(row.status, row.code, message, {"hint": error.hint} if error.hint else None)
+        return _errors(row.status, row.code, _store_message(error))
+    detail = {"hint": error.hint} if error.hint else None
+    return _errors(row.status, row.code, error.message, detail)
+
+
+def _store_message(error: StoreError) -> str:
+    """Return what callers may know of a trouble whose own text names the server's files."""
+    if isinstance(error, StoreFull):
+        return "the registry has no space left"
+    if isinstance(error, StoreReadOnly):
+        return "the registry can't be written to"
+    return "the registry can't read or write what it stores; its log says more"
+
+
+@contextmanager
+def sending(digest: Digest) -> Iterator[None]:
+    """Blame the registry, not the caller, for content that turns out wrong as it is sent."""
+    try:
+        yield
+    except ContentError as error:
+        raise StoreDamaged(f"{digest} can't be sent: {error.message}") from error
 
 
 def _errors(

@@ -6,6 +6,7 @@ these live in one process, and end with it.
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from secrets import token_hex
@@ -13,7 +14,7 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from killick.digest import Bytes, Digest, chunks, digest_of
-from killick.errors import KillickError, UploadUnknown
+from killick.errors import KillickError, StoreError, StoreFull, UploadUnknown
 from killick.manifest import Descriptor
 from killick.repository import BLOB_TYPE, Content, Upload, Uploads
 
@@ -40,11 +41,12 @@ class Spool:
             KillickError: there are too many.
         """
         with self._lock:
-            for (_, identifier), old in list(self._uploads.items()):
+            for key, old in list(self._uploads.items()):
                 if time.monotonic() - old.touched > LIFETIME:
-                    del self._uploads[_, identifier]
+                    del self._uploads[key]
                     old.close()
             if len(self._uploads) >= MOST_UPLOADS:
+                upload.close()
                 raise KillickError("too many uploads are under way")
             self._uploads[name, upload.id] = upload
 
@@ -97,13 +99,19 @@ class _SpooledUpload:
 
     def write(self, data: Bytes, /) -> None:
         with self._lock:
-            self._file.write(data)
+            self._check_open()
+            try:
+                self._file.write(data)
+            except OSError as error:
+                kind = StoreFull if error.errno == errno.ENOSPC else StoreError
+                raise kind(f"an upload can't be kept ({error.strerror})") from None
             self.size += len(data)
             self.touched = time.monotonic()
 
     def commit(self, digest: Digest | None = None, /) -> Descriptor:
         source = cast("BinaryIO", self._file)
         with self._lock:
+            self._check_open()
             try:
                 source.seek(0)
                 found = digest or digest_of(chunks(source))[0]
@@ -119,3 +127,7 @@ class _SpooledUpload:
 
     def close(self) -> None:
         self._file.close()
+
+    def _check_open(self) -> None:
+        if self._file.closed:
+            raise UploadUnknown(f"the upload {self.id} is over")
