@@ -62,9 +62,10 @@ def push(rig: Rig, shape: Shape) -> Runs:
     """Every run meets an empty registry, so that nobody finds what another has left."""
     folder = images.layout(shape, rig.cache)
     taking = [peer for peer in rig.peers if peer.takes(shape)]
+    stage = rig.emptied("stage")
     with rig.serving() as host:
         source = registry.fill(host, "bench/push", folder)
-        staged = {peer.name: peer.stage(source, folder, rig.emptied("stage")) for peer in taking}
+        staged = {peer.name: peer.stage(source, folder, stage) for peer in taking}
 
     def one(peer: Peer) -> Run:
         with rig.serving() as empty:

@@ -249,11 +249,14 @@ class Index(_Document):
 Document = Manifest | Index
 
 
-def parse_document(raw: bytes, media_type: str | None = None) -> Document:
+def parse_document(
+    raw: bytes, media_type: str | None = None, digest: Digest | None = None
+) -> Document:
     """Return the manifest or index whose bytes are `raw`.
 
     `media_type` is what the sender called it; the document's own `mediaType` must agree. Without
-    either, the fields decide (OCI documents may leave `mediaType` out).
+    either, the fields decide (OCI documents may leave `mediaType` out). `digest` is the name by
+    which it goes, checked by the caller; None means its sha256.
 
     Raises:
         LimitExceeded: larger than 4 MiB, nested too deep, or too many children.
@@ -266,7 +269,7 @@ def parse_document(raw: bytes, media_type: str | None = None) -> Document:
         )
     fields = _mapping(strictjson.loads(raw, "the manifest"), "the manifest")
     kind = _media_type(fields, media_type)
-    descriptor = Descriptor.of(kind, raw)
+    descriptor = Descriptor(kind, digest or Digest.of(raw), len(raw))
     if kind in INDEX_TYPES:
         return Index(raw, descriptor, fields, _descriptors(fields, "manifests"))
     config = Descriptor.from_json(fields.get("config"), "the config")

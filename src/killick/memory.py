@@ -89,7 +89,7 @@ class MemoryRepository:
         verifier.finish()
         content = b"".join(pieces)
         if d.is_document:
-            self._documents[d.digest] = parse_document(content, d.media_type)
+            self._documents[d.digest] = parse_document(content, d.media_type, d.digest)
         else:
             self._content[d.digest] = content
 

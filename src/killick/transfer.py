@@ -208,7 +208,7 @@ def fetch(source: Content, d: Descriptor) -> Document:
         LimitExceeded: it states more than 4 MiB (nothing is read then).
         ContentError: it is no such document.
     """
-    return parse_document(fetch_bytes(source, d, MOST_DOCUMENT_BYTES), d.media_type)
+    return parse_document(fetch_bytes(source, d, MOST_DOCUMENT_BYTES), d.media_type, d.digest)
 
 
 def fetch_bytes(source: Content, d: Descriptor, most: int) -> bytes:

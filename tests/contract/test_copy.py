@@ -8,7 +8,14 @@ import pytest
 import images
 from contract.tools import at_once, put, read
 from killick.errors import BlobUnknown, DigestMismatch, ManifestUnknown, PlatformUnknown
-from killick.manifest import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Index, parse_document
+from killick.manifest import (
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER_GZIP,
+    OCI_MANIFEST,
+    Index,
+    parse_document,
+)
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.repository import Cause, Knowing, Ledger
@@ -46,6 +53,18 @@ def with_foreign_layer(repository):
     return put(repository, json.dumps(manifest).encode(), media_type=OCI_MANIFEST)
 
 
+def by_sha512(repository):
+    """Put an image, and an index that lists it, under sha512 digests."""
+    raw = read(repository, images.image(repository))
+    d = put(repository, raw, algorithm="sha512", media_type=OCI_MANIFEST)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": OCI_INDEX,
+        "manifests": [d.to_json() | {"platform": images.AMD64.to_json()}],
+    }
+    return put(repository, json.dumps(document).encode(), algorithm="sha512", media_type=OCI_INDEX)
+
+
 SHAPES = {
     "one image": images.image,
     "many layers": lambda repository: images.image(repository, layers=9),
@@ -55,6 +74,7 @@ SHAPES = {
     "artifact": images.artifact,
     "artifact with subject": about_another,
     "foreign layer": with_foreign_layer,
+    "sha512": by_sha512,
     "empty index": lambda repository: images.index(repository, []),
 }
 
@@ -63,10 +83,10 @@ def everything(repository, root):
     """Return the bytes of all that belongs to an image, by digest."""
     found = {}
     for document in walk(repository, root):
-        found[document.digest] = document.raw
+        found[str(document.digest)] = document.raw
         for child in document.children():
             if not isinstance(document, Index) and not child.is_foreign:
-                found[child.digest] = read(repository, child)
+                found[str(child.digest)] = read(repository, child)
     return found
 
 

@@ -15,7 +15,7 @@ SOURCE = Path(killick.__file__).parent
 ROWS = (
     {"errors"},
     {"digest", "files", "moments", "strictjson", "tarball"},
-    {"compression", "names", "platforms"},
+    {"changes", "compression", "names", "platforms"},
     {"manifest"},
     {"repository"},
     {"transfer", "travel", "wire"},

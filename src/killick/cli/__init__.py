@@ -8,8 +8,6 @@ TYPE_CHECKING = False  # typing's own would cost its import
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION_LINE = f"killick {__version__}"
-
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run one command line (None: the process's own) and return its exit status.
@@ -19,7 +17,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words in (["version"], ["--version"]):
-        sys.stdout.write(f"{VERSION_LINE}\n")
+        sys.stdout.write(f"killick {__version__}\n")
         return 0
     from killick.cli.app import run
 

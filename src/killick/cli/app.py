@@ -8,7 +8,7 @@ from importlib import import_module
 
 import click
 
-from killick.cli import VERSION_LINE
+from killick import __version__
 from killick.cli.context import Session
 from killick.cli.errors import guarded
 
@@ -96,7 +96,7 @@ def _matching(incomplete: str) -> Iterator[tuple[str, str]]:
     epilog="Run 'killick COMMAND --help' for what a command takes, with examples.",
 )
 @click.option("--debug", is_flag=True, help="Show where in the code an error arose.")
-@click.version_option(message=VERSION_LINE)
+@click.version_option(message=f"killick {__version__}")
 @click.pass_context
 def killick(ctx: click.Context, debug: bool) -> None:
     """Container images by digest: pull, push and serve them, and never lose what a tag meant."""

@@ -65,9 +65,9 @@ class LayoutRepository(LayoutView):
             return
         raw = source.read(min(d.size, MOST_DOCUMENT_BYTES) + 1)
         verify(raw, d.digest, d.size)
-        document = parse_document(raw, d.media_type)
+        document = parse_document(raw, d.media_type, d.digest)
         self._folder.write(d, BytesIO(raw))
-        self._folder.change(lambda entries: entries.with_document(d.digest, document))
+        self._folder.change(lambda entries: entries.with_document(document))
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
         """Point a tag at a manifest that is here.

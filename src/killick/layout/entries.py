@@ -210,17 +210,17 @@ class Entries:
         owner = repository if own else next(e.repository for e in self.entries if e.tag == tag)
         return replace(self, entries=tuple(self._unnamed(owner, tag)))
 
-    def with_document(self, digest: Digest, document: Document) -> Entries:
+    def with_document(self, document: Document) -> Entries:
         """Return these entries with one for a manifest that has come, unless it has one.
 
         What an index lists needs no entry of its own any more, unless it has a name.
         """
         covered = {c.digest for c in document.children()} if isinstance(document, Index) else set()
         found = self.without_unnamed(covered)
-        if found.listed(digest):
+        if found.listed(document.digest):
             return found
         described = document.as_referrer() if document.subject else document.descriptor
-        entry = Entry(replace(described, digest=digest, annotations={}))
+        entry = Entry(replace(described, annotations={}))
         return replace(found, entries=(*found.entries, entry))
 
     def without_unnamed(self, digests: Collection[Digest]) -> Entries:

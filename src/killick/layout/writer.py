@@ -51,10 +51,10 @@ class ArchiveRepository(LayoutView):
             return
         raw = source.read(min(d.size, MOST_DOCUMENT_BYTES) + 1)
         verify(raw, d.digest, d.size)
-        document = parse_document(raw, d.media_type)
+        document = parse_document(raw, d.media_type, d.digest)
         self._output.append(d, BytesIO(raw))
         with self._output.lock:
-            self._output.listed = self._output.listed.with_document(d.digest, document)
+            self._output.listed = self._output.listed.with_document(document)
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
         """Point a tag at a manifest that is here.

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from killick.digest import Digest
-from killick.errors import Denied, NameUnknown, Unsupported, UsageError
+from killick.errors import Denied, NameUnknown, Unsupported
 from killick.manifest import MOST_DOCUMENT_BYTES, OCI_INDEX, Descriptor
 from killick.repository import Referrers
 from killick.server.calls import Call
-from killick.server.responses import Headers, json_answer
+from killick.server.responses import Headers, Refused, json_answer
 
 _MOST_DIGITS = 9
 
@@ -86,7 +86,8 @@ def _limit(call: Call) -> int:
     if text is None:
         return most
     if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"n={text[:20]!r} is not a number of results")
+        message = f"n={text[:20]!r} is not a number of results"
+        raise Refused("PAGINATION_NUMBER_INVALID", message, status=400)
     return most if len(text) > _MOST_DIGITS else min(int(text), most)
 
 

@@ -7,7 +7,6 @@ import platform
 import click
 
 from killick import __version__
-from killick.cli import VERSION_LINE
 from killick.cli.output import Style, format_options, show_document
 from killick.cli.verb import verb
 from killick.platforms import Platform
@@ -31,4 +30,4 @@ def command(_session: object, style: Style) -> None:
         "Platform": str(Platform.host()),
         "System": f"{platform.system()} {platform.release()}",
     }
-    show_document(document, style, [VERSION_LINE])
+    show_document(document, style, [f"killick {__version__}"])
