@@ -13,9 +13,8 @@ import sysconfig
 import tarfile
 from pathlib import Path
 
-from killick.layout import Layout
-
 from killick.digest import Digest
+from killick.layout import Layout
 from killick.manifest import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
 from killick.names import Tag
 from killick.platforms import Platform
@@ -94,6 +93,6 @@ def _put(layout: Layout, media_type: str, content: bytes) -> Descriptor:
 
 
 if __name__ == "__main__":
-    with Layout(Path(os.environ["LAYOUT"]), create=True) as layout:
-        build(layout, "buggy", BUGGY)
-        build(layout, "fixed", FIXED)
+    layout = Layout(Path(os.environ["LAYOUT"]), create=True)
+    build(layout, "buggy", BUGGY)
+    build(layout, "fixed", FIXED)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-KILLICK = shutil.which("killick", path=str(Path(sys.executable).parent)) or "killick"
+KILLICK = [sys.executable, "-m", "killick"]
 COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 REGISTRY_START_SECONDS = 20
 
@@ -46,7 +46,7 @@ class Stage:
         """Show a command, run it, show and return what it prints."""
         print("\n" + paint("1", "$ killick " + " ".join(words)), flush=True)
         done = subprocess.run(
-            [KILLICK, *words],
+            [*KILLICK, *words],
             env=self.environment,
             text=True,
             stdout=subprocess.PIPE,
@@ -68,7 +68,7 @@ class Stage:
         print("\n" + paint("1", "$ killick " + " ".join(words[:3]) + " &"), flush=True)
         with log.open("w") as out:
             self._registry = subprocess.Popen(
-                [KILLICK, *words], env=self.environment, stdout=out, stderr=out, text=True
+                [*KILLICK, *words], env=self.environment, stdout=out, stderr=out, text=True
             )
         deadline = time.monotonic() + REGISTRY_START_SECONDS
         while time.monotonic() < deadline and self._registry.poll() is None:

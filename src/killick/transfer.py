@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO, RawIOBase
-from typing import BinaryIO, Literal, Protocol, cast
+from io import SEEK_SET, BytesIO, RawIOBase, UnsupportedOperation
+from typing import BinaryIO, Literal, Protocol, cast, runtime_checkable
 
 from killick.digest import CHUNK, Bytes, Digest, verify
 from killick.errors import KillickError, LimitExceeded, PlatformUnknown
@@ -50,10 +50,18 @@ class Progress(Protocol):
         """Say that the content of `d` begins to move; `offset` bytes were there already."""
 
     def advance(self, d: Descriptor, count: int, /) -> None:
-        """Say that `count` more bytes moved."""
+        """Say that `count` more bytes moved; fewer than none where some have to move again."""
 
     def finish(self, d: Descriptor, how: How, /) -> None:
         """Say that `d` is done with."""
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """A `Progress` that wants to know beforehand what a copy will look at (capability)."""
+
+    def plan(self, blobs: Sequence[Descriptor], /) -> None:
+        """Say which blobs are to be moved, or found to be there, before the first one is."""
 
 
 class Silence:
@@ -124,7 +132,10 @@ def copy(
     job = _Copy(source, target, options)
     if not (isinstance(target, Knowing) and options.platforms is None and target.complete(root)):
         documents = list(walk(source, root, options.platforms, skip=job.is_complete))
-        job.move_all(_blobs(documents))
+        blobs = _blobs(documents)
+        if isinstance(options.progress, Planning):
+            options.progress.plan(blobs)
+        job.move_all(blobs)
         for document in documents:
             job.move(document.descriptor, document.raw)
     else:
@@ -197,7 +208,7 @@ def fetch(source: Content, d: Descriptor) -> Document:
         LimitExceeded: it states more than 4 MiB (nothing is read then).
         ContentError: it is no such document.
     """
-    return parse_document(fetch_bytes(source, d, MOST_DOCUMENT_BYTES), d.media_type)
+    return parse_document(fetch_bytes(source, d, MOST_DOCUMENT_BYTES), d.media_type, d.digest)
 
 
 def fetch_bytes(source: Content, d: Descriptor, most: int) -> bytes:
@@ -336,6 +347,7 @@ class _Watched(RawIOBase):
         self._descriptor = d
         self._advance = options.progress.advance
         self._cancels = [e for e in (options.cancel, stop) if e is not None]
+        self._position = 0
 
     def readable(self) -> bool:
         """Return True."""
@@ -346,8 +358,28 @@ class _Watched(RawIOBase):
         if any(event.is_set() for event in self._cancels):
             raise Cancelled("the copy was stopped", hint="the same command goes on where it was")
         count = self._read_into(buffer) or 0
-        self._advance(self._descriptor, count)
+        self._moved(count)
         return count
+
+    def seekable(self) -> bool:
+        """Whether the stream can go back, to be sent again from there."""
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        """Go to `offset`, counted from where reading began: the only `whence` there is."""
+        if whence != SEEK_SET or not 0 <= offset <= self._position:
+            raise UnsupportedOperation("only what was read can be read again")
+        self._stream.seek(self._stream.tell() - self._position + offset)
+        self._moved(offset - self._position)
+        return offset
+
+    def tell(self) -> int:
+        """Return how many bytes were read."""
+        return self._position
+
+    def _moved(self, count: int) -> None:
+        self._position += count
+        self._advance(self._descriptor, count)
 
     def close(self) -> None:
         """Close the stream as well."""

@@ -1,0 +1,100 @@
+"""Lists that come in pages: tags, repositories, referrers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from killick import strictjson
+from killick.client.answers import Asked, failure, media_type, unexpected
+from killick.client.transport import Request
+from killick.errors import ContentError, LimitExceeded, ProtocolError
+from killick.wire.links import next_page
+
+if TYPE_CHECKING:
+    from killick.client.auth import Auth
+    from killick.client.session import Session
+
+MOST_PAGES = 5_000
+MOST_ENTRIES = 500_000
+MOST_PAGE_BYTES = 8 * 1024 * 1024
+PAGE = 1000
+
+
+def pages(
+    session: Session, auth: Auth, target: str, scopes: Sequence[str], asked: Asked
+) -> Iterator[dict[str, Any]]:
+    """Yield the pages of a list, JSON objects; the next one is where the `Link` header says.
+
+    Raises:
+        NotFound and others: as `failure` reads the first answer that is not 200.
+        ProtocolError: a page is no JSON object, is elsewhere, or came before.
+        LimitExceeded: there are more than 5,000 pages, or one has more than 8 MiB.
+    """
+    url = session.url(target)
+    seen = {url}
+    while True:
+        request = Request("GET", url, {"Accept": "application/json, */*;q=0.5"})
+        with session.send(request, auth, scopes) as response:
+            if response.status != 200:
+                raise failure(response, asked)
+            if media_type(response) in ("text/html", "application/xhtml+xml"):
+                raise unexpected(response, asked)
+            link = next_page(response.header("Link"))
+            try:
+                page = strictjson.loads(response.read(MOST_PAGE_BYTES), "the list")
+            except LimitExceeded:
+                raise
+            except ContentError:
+                page = None
+            if not isinstance(page, dict):
+                raise unexpected(response, asked)
+        yield page
+        if link is None:
+            return
+        url = url.join(link)
+        if url.origin != session.origin:
+            raise ProtocolError(
+                f"{session.domain} continues its list at {url.origin}, another place",
+                side="remote",
+            )
+        if url in seen:
+            raise ProtocolError(f"{session.domain} sends the same page again", side="remote")
+        if len(seen) >= MOST_PAGES:
+            raise LimitExceeded(
+                f"{session.domain} has more than {MOST_PAGES} pages of {asked.phrase}",
+                side="remote",
+            )
+        seen.add(url)
+
+
+def texts(listed: Iterator[dict[str, Any]], key: str, most: int | None = None) -> list[str]:
+    """Return the texts under `key` of all pages, or the first `most`, each once.
+
+    Raises:
+        ProtocolError: something else is there, or a page brings nothing new but leads on.
+        LimitExceeded: there are more than 500,000.
+    """
+    found: dict[str, None] = {}
+    idle = 0
+    for page in listed:
+        before = len(found)
+        values = page.get(key) or []
+        if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            raise ProtocolError(f"the registry's list of {key} is none", side="remote")
+        found.update(dict.fromkeys(values))
+        if most is not None and len(found) >= most:
+            break
+        if len(found) > MOST_ENTRIES:
+            raise LimitExceeded(f"the registry lists more than {MOST_ENTRIES} {key}", side="remote")
+        idle = idle + 1 if len(found) == before else 0
+        if idle > 2:
+            raise ProtocolError(f"the registry's list of {key} goes on without end", side="remote")
+    return list(found)[:most]
+
+
+def query(n: int | None, last: str | None) -> str:
+    """Return the query of a request for a list: `n` entries a page, after `last`."""
+    after = f"&last={quote(last, safe='')}" if last is not None else ""
+    return f"?n={min(n or PAGE, PAGE)}{after}"

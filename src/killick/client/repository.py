@@ -1,0 +1,242 @@
+"""A repository of a registry over HTTP (OCI distribution-spec 1.1)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from killick.client.answers import Asked, failure
+from killick.client.body import Download
+from killick.client.documents import Documents
+from killick.client.listing import pages, query, texts
+from killick.client.origin import Url
+from killick.client.referrers import Referring
+from killick.client.transport import Request, Response
+from killick.client.uploads import Place, Upload, mount
+from killick.digest import Digest, verify
+from killick.errors import (
+    BadReference,
+    Denied,
+    LimitExceeded,
+    NotFound,
+    ProtocolError,
+    Unsupported,
+    UsageError,
+)
+from killick.manifest import MOST_DOCUMENT_BYTES, MOST_SIZE, Descriptor, parse_document
+from killick.names import Name, Tag, is_path
+from killick.repository import BLOB_TYPE
+
+if TYPE_CHECKING:
+    from killick.client.retry import Retry
+    from killick.client.session import Session
+
+
+class RemoteRepository:
+    """Content, tags, mounts, deletes and referrers of one repository. Safe for many threads.
+
+    Nothing of what the registry says is believed: documents are verified against the digest that
+    was asked for; blobs are for the caller to verify, as for any remote `open`.
+    """
+
+    def __init__(self, session: Session, path: str) -> None:
+        """Make the repository at `path`; nothing is looked up.
+
+        Raises:
+            UsageError: `path` is no repository's path.
+        """
+        if not is_path(path):
+            raise UsageError(f"{path!r} is not the path of a repository")
+        self.name = path
+        self._session = session
+        self._auth = session.auth(path)
+        self._label = Name(session.domain, path).familiar
+        self._documents = Documents(session, self._auth, path, self._label)
+        self._referring = Referring(session, self._auth, path, self._documents)
+        self._lock = threading.Lock()
+        self._begun: dict[Digest, Place] = {}
+
+    def find(self, digest: Digest, /) -> Descriptor:
+        """Return the descriptor of a blob."""
+        with self._ask_blob("HEAD", digest) as response:
+            if response.status != 200:
+                raise failure(response, self._blob(digest))
+            length = response.header("Content-Length") or ""
+        if not (length.isascii() and length.isdigit() and int(length[:18]) <= MOST_SIZE):
+            raise ProtocolError(
+                f"{self._session.domain} does not say how large {digest} is", side="remote"
+            )
+        return Descriptor(BLOB_TYPE, digest, int(length))
+
+    def has(self, d: Descriptor, /) -> bool:
+        """Return whether the content is here. A blob of another size is not it."""
+        if d.is_document:
+            return self._documents.has(d.digest)
+        with self._ask_blob("HEAD", d.digest) as response:
+            if response.status == 200:
+                return response.header("Content-Length") in (None, str(d.size))
+            if response.status == 404:
+                return False
+            raise failure(response, self._blob(d.digest))
+
+    def open(self, d: Descriptor, /, start: int = 0) -> BinaryIO:
+        """Return a stream of the content from byte `start` on.
+
+        Documents are verified; a blob is a stream that outlives broken connections.
+        """
+        if d.is_document:
+            if d.size > MOST_DOCUMENT_BYTES:
+                raise LimitExceeded(
+                    f"{d.digest} has {d.size} bytes, and {MOST_DOCUMENT_BYTES} are allowed",
+                    side="remote",
+                )
+            return BytesIO(self._documents.get(d.digest).document.raw[start:])
+        retry = self._session.retry()
+
+        def ask(offset: int) -> Response:
+            return self._blob_from(d.digest, offset, retry)
+
+        return cast("BinaryIO", Download(d, start, ask, retry, self._session.pause))
+
+    def put(self, d: Descriptor, source: BinaryIO, /) -> None:
+        """Take the content, verified before the end of it is sent."""
+        if not d.is_document:
+            with self._lock:
+                place = self._begun.pop(d.digest, None)
+            Upload(self._session, self._auth, self.name, d, place).send(source)
+            return
+        raw = _read_document(d, source)
+        verify(raw, d.digest, d.size)
+        document = parse_document(raw, d.media_type)
+        noted = self._documents.put(d.digest, d, document)
+        if document.subject is not None and not noted:
+            self._referring.note(document, d)
+
+    def resolve(self, ref: Tag | Digest, /) -> Descriptor:
+        """Return what a tag points to, or the descriptor of a manifest."""
+        return self._documents.resolve(ref)
+
+    def tags(self, n: int | None = None, last: Tag | None = None) -> Iterator[Tag]:
+        """Yield all tags, in ASCII order; or, after `last`, the first `n` that the registry has.
+
+        Raises:
+            NameUnknown: there is no such repository.
+            ProtocolError: the list has something in it that is no tag.
+        """
+        target = f"/v2/{self.name}/tags/list{query(n, last)}"
+        asked = Asked("repository", self._label, self._session.domain)
+        listed = pages(self._session, self._auth, target, self._scopes("pull"), asked)
+        try:
+            yield from sorted(Tag(text) for text in texts(listed, "tags", n))
+        except BadReference as error:
+            raise ProtocolError(
+                f"{self._session.domain} lists a tag that is none: {error.message}", side="remote"
+            ) from None
+
+    def tag(self, name: Tag, d: Descriptor, /) -> None:
+        """Point a tag at a manifest that is here, by sending its very bytes again."""
+        document = self._documents.get(d.digest).document
+        self._documents.put(name, d, document)
+
+    def untag(self, name: Tag, /) -> None:
+        """Remove a tag, where the registry does that.
+
+        Raises:
+            Unsupported: it does not.
+        """
+        self._documents.delete(name)
+
+    def mount(self, d: Descriptor, sister: str, /) -> bool:
+        """Make a blob of the repository `sister` visible here, where the registry does that."""
+        if not is_path(sister):
+            return False
+        try:
+            done, place = mount(self._session, self._auth, self.name, d, sister)
+        except (NotFound, Denied, Unsupported):
+            return False
+        if place is not None:
+            self._keep(d, place)
+        return done
+
+    def _keep(self, d: Descriptor, place: Place) -> None:
+        """Remember an upload that a refused mount has begun: the next `put` goes on with it."""
+        with self._lock:
+            other = self._begun.pop(d.digest, None)
+            self._begun[d.digest] = place
+        if other is not None:
+            Upload(self._session, self._auth, self.name, d, other).cancel()
+
+    def delete(self, d: Descriptor, /) -> None:
+        """Remove a manifest, with its tags, or a blob.
+
+        Raises:
+            Unsupported: the registry deletes none.
+        """
+        if d.is_document:
+            document = self._documents.get(d.digest).document
+            self._documents.delete(d.digest)
+            self._referring.strike(document, d.digest)
+            return
+        request = Request("DELETE", self._blob_url(d.digest))
+        scopes = self._scopes("delete,pull,push")
+        with self._session.send(request, self._auth, scopes) as response:
+            if response.status not in (200, 202, 204):
+                raise failure(response, self._blob(d.digest))
+
+    def referrers(
+        self, digest: Digest, /, artifact_type: str | None = None
+    ) -> Iterator[Descriptor]:
+        """Yield what refers to `digest`, by the API or by the tag that stands in for it."""
+        return self._referring.find(digest, artifact_type)
+
+    def complete(self, d: Descriptor, /) -> bool:
+        """Return whether a manifest is here, for registries don't take one that lacks its parts.
+
+        False for an index, of which a registry may have a part.
+        """
+        return d.is_document and not d.is_index and self._documents.has(d.digest)
+
+    def _blob_from(self, digest: Digest, offset: int, retry: Retry) -> Response:
+        response = self._ask_blob("GET", digest, offset, retry)
+        if response.status == 416 and offset:
+            response.close()
+            response = self._ask_blob("GET", digest, 0, retry)
+        if response.status == 200 or (response.status == 206 and offset):
+            return response
+        if response.status < 300:
+            response.close()
+            raise ProtocolError(
+                f"{self._session.domain} sends a part of {digest} that nobody asked for",
+                side="remote",
+            )
+        raise failure(response, self._blob(digest))
+
+    def _ask_blob(
+        self, method: str, digest: Digest, offset: int = 0, retry: Retry | None = None
+    ) -> Response:
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        request = Request(method, self._blob_url(digest), headers)
+        return self._session.send(request, self._auth, self._scopes("pull"), retry)
+
+    def _blob_url(self, digest: Digest) -> Url:
+        return self._session.url(f"/v2/{self.name}/blobs/{digest}")
+
+    def _blob(self, digest: Digest) -> Asked:
+        return Asked("blob", f"{self._label}@{digest}", self._session.domain)
+
+    def _scopes(self, actions: str) -> tuple[str]:
+        return (f"repository:{self.name}:{actions}",)
+
+
+def _read_document(d: Descriptor, source: BinaryIO) -> bytes:
+    """Return all of `source`, which must have the size that `d` says."""
+    if d.size > MOST_DOCUMENT_BYTES:
+        raise LimitExceeded(f"{d.digest} has {d.size} bytes, and {MOST_DOCUMENT_BYTES} are allowed")
+    pieces = []
+    left = d.size + 1
+    while left > 0 and (data := source.read(left)):
+        pieces.append(data)
+        left -= len(data)
+    return b"".join(pieces)
