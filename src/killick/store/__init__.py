@@ -149,4 +149,4 @@ def _user() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in many containers
         user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{user}@{socket.gethostname()}".encode(errors="replace").decode()

@@ -109,8 +109,9 @@ class Blobs:
         file = self._file(held)
         if file is None:
             return False
-        with Checked(file, held, self._good, self._bad) as reader:
+        with file:
             try:
+                reader = Checked(file, held, self._good, self._bad)
                 while reader.read(CHUNK):
                     pass
             except DigestMismatch:
@@ -203,7 +204,7 @@ class Checked(VerifyingReader):
         except DigestMismatch as error:
             self._tell_bad(self._held, self._shape)
             raise DigestMismatch(
-                f"the stored content of {self._held.digest} is damaged; it was put in quarantine",
+                f"the stored content of {self._held.digest} is damaged",
                 hint="pull or push it again, which heals it",
             ) from error
         if Shape.of(os.fstat(self._file.fileno())) == self._shape:

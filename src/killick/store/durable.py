@@ -23,6 +23,8 @@ from killick.errors import StoreError, StoreFull, StoreReadOnly
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 
+ELSEWHERE = "set KILLICK_STORE to a folder that you may write to"
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP}
@@ -34,7 +36,7 @@ def translate(error: OSError, path: Path) -> StoreError:
         return StoreFull(f"no space is left to write {path}", hint="free some space, or killick gc")
     if error.errno in _READ_ONLY:
         return StoreReadOnly(
-            f"{path} can't be written to ({error.strerror})", hint="set KILLICK_STORE to another"
+            f"{path} can't be opened for writing ({error.strerror})", hint=ELSEWHERE
         )
     return StoreError(f"{path}: {error.strerror or error}")
 
@@ -54,8 +56,9 @@ def make_directory(path: Path) -> None:
     Raises:
         StoreError: it can't be made.
     """
-    if path.is_dir():
-        return
+    with translated(path):
+        if path.is_dir():
+            return
     if path.parent != path:
         make_directory(path.parent)
     with translated(path):

@@ -83,6 +83,7 @@ class StoreRepository:
 
     def find(self, digest: Digest, /) -> Descriptor:
         """Return the descriptor of a blob; raises BlobUnknown if it is not here."""
+        self._leases.use()
         found = self._promised(digest, document=False)
         return Descriptor(BLOB_TYPE, digest, found.held.size)
 
