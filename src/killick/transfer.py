@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO, RawIOBase
+from io import SEEK_SET, BytesIO, RawIOBase, UnsupportedOperation
 from typing import BinaryIO, Literal, Protocol, cast, runtime_checkable
 
 from killick.digest import CHUNK, Bytes, Digest, verify
@@ -50,7 +50,7 @@ class Progress(Protocol):
         """Say that the content of `d` begins to move; `offset` bytes were there already."""
 
     def advance(self, d: Descriptor, count: int, /) -> None:
-        """Say that `count` more bytes moved."""
+        """Say that `count` more bytes moved; fewer than none where some have to move again."""
 
     def finish(self, d: Descriptor, how: How, /) -> None:
         """Say that `d` is done with."""
@@ -347,6 +347,7 @@ class _Watched(RawIOBase):
         self._descriptor = d
         self._advance = options.progress.advance
         self._cancels = [e for e in (options.cancel, stop) if e is not None]
+        self._position = 0
 
     def readable(self) -> bool:
         """Return True."""
@@ -357,8 +358,28 @@ class _Watched(RawIOBase):
         if any(event.is_set() for event in self._cancels):
             raise Cancelled("the copy was stopped", hint="the same command goes on where it was")
         count = self._read_into(buffer) or 0
-        self._advance(self._descriptor, count)
+        self._moved(count)
         return count
+
+    def seekable(self) -> bool:
+        """Whether the stream can go back, to be sent again from there."""
+        return self._stream.seekable()
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        """Go to `offset`, counted from where reading began: the only `whence` there is."""
+        if whence != SEEK_SET or not 0 <= offset <= self._position:
+            raise UnsupportedOperation("only what was read can be read again")
+        self._stream.seek(self._stream.tell() - self._position + offset)
+        self._moved(offset - self._position)
+        return offset
+
+    def tell(self) -> int:
+        """Return how many bytes were read."""
+        return self._position
+
+    def _moved(self, count: int) -> None:
+        self._position += count
+        self._advance(self._descriptor, count)
 
     def close(self) -> None:
         """Close the stream as well."""

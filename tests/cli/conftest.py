@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "src"
+import killick
+
+SOURCE = Path(killick.__file__).parents[1]
 START_SECONDS = 30
 
 

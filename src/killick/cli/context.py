@@ -138,13 +138,15 @@ class Session:
         stated |= self.access
         if stated.get("tls") and stated.get("plain_http"):
             raise UsageError("TLS and plain HTTP exclude each other", hint="leave one of them out")
-        files = {k: Path(stated[k]).expanduser() for k in ("ca_file", "cert", "key") if k in stated}
+        ca_file, cert, key = (_path(stated.get(name)) for name in ("ca_file", "cert", "key"))
         return Access(
             plain_http=stated.get("plain_http"),
             tls=stated.get("tls", False),
+            ca_file=ca_file,
+            cert=cert,
+            key=key,
             insecure_skip_verify=stated.get("insecure_skip_verify", False),
             credentials=self.credentials,
-            **files,
         )
 
 
@@ -189,6 +191,10 @@ def _keep_access(ctx: click.Context, parameter: click.Parameter, value: object) 
     name = parameter.name or ""
     if value and name in ACCESS:
         ctx.ensure_object(Session).access[name] = value
+
+
+def _path(stated: str | None) -> Path | None:
+    return Path(stated).expanduser() if stated else None
 
 
 def _user() -> str:

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 def command(session: Session, references: tuple[str, ...], force: bool, purge: bool) -> None:
     """Remove names of local images.
 
-    The ledger remembers them, and for 90 days the content stays as NAME:TAG~1, unless --purge is
-    given. `killick gc` then frees the space.
+    The ledger remembers them, and for 90 days the content stays as NAME:TAG~1; `killick gc` frees
+    the space then. With --purge it goes at once.
     """
 
     def remove(text: str) -> None:
@@ -49,6 +49,9 @@ def command(session: Session, references: tuple[str, ...], force: bool, purge: b
             _remove_digest(session, found, force=force)
 
     for_each(references, remove)
+    if purge:
+        for gone in session.store.collect(purge=True).removed:
+            click.echo(f"Deleted: {gone.digest}")
 
 
 def _remove_tag(session: Session, found: Local, *, purge: bool) -> None:

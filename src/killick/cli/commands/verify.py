@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from killick.cli.completing import local_names
 from killick.cli.context import Session
 from killick.cli.errors import FOUND_SOMETHING
+from killick.cli.human import familiar
 from killick.cli.local import find_image
+from killick.cli.output import note, visible
 from killick.cli.verb import verb
 from killick.errors import UsageError
+
+if TYPE_CHECKING:
+    from killick.store import Finding
 
 
 @verb(
@@ -30,12 +37,18 @@ def command(session: Session, references: tuple[str, ...], everything: bool) -> 
     if references and everything:
         raise UsageError("name images or --all, not both")
     roots = [find_image(session, text).descriptor for text in references] or None
-    count = 0
-    for count, finding in enumerate(session.reading.verify(roots), 1):  # noqa: B007 - it is the number of findings
-        click.echo(f"{finding.digest}: {finding.problem}")
-    if count:
-        what = "1 finding" if count == 1 else f"{count} findings"
-        click.echo(f"{what}: pull or push the images again to heal them", err=True)
+    damage = 0
+    for finding in session.reading.verify(roots):
+        damage += finding.damage
+        click.echo(_line(finding), err=not finding.damage)
+    if damage:
+        what = "1 finding" if damage == 1 else f"{damage} findings"
+        note(f"{what}: pull the images again to heal them")
         return FOUND_SOMETHING
-    click.echo("all content matches its digests, and nothing is missing", err=True)
+    note("all content matches its digests, and nothing is missing")
     return 0
+
+
+def _line(finding: Finding) -> str:
+    needed = f" (needed by {', '.join(map(familiar, finding.images))})" if finding.images else ""
+    return visible(f"{finding.digest or 'the store'}: {finding.problem}{needed}")
