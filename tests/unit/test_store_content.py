@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from images import artifact, image, multi_platform
-from stores import NAME, Clock, blob, damage, file_of, files, put, read
 
+from images import artifact, image, multi_platform
 from killick.digest import Digest
 from killick.errors import (
     BlobUnknown,
@@ -34,6 +33,7 @@ from killick.repository import (
     Uploads,
 )
 from killick.store import Store
+from stores import NAME, Clock, blob, damage, file_of, files, put, read
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
@@ -216,9 +216,7 @@ def test_good_content_has_a_file_for_zero_copy(store, repository):
 
 
 @pytest.mark.parametrize("start", [0, 5])
-def test_damaged_content_is_never_handed_out_whole_and_is_healed_by_a_put(
-    store, repository, start
-):
+def test_damaged_content_is_never_handed_out_whole_and_is_healed_by_a_put(store, repository, start):
     d = put(repository, CONTENT)
     damage(store, d)
     assert repository.locate(d) is None
