@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 import images
+from killick.client.dial import Dialer
+from killick.client.origin import Zone, origin_of
+from killick.client.tls import Trust
 from killick.digest import Digest
 from killick.errors import NotFound
 from killick.manifest import Descriptor
@@ -154,9 +157,11 @@ class Site:
                 sock.close()
 
     def _one(self, sock, file):
-        line = file.readline(65536)
-        if not line:
+        first = file.read(1)
+        if not first.isalpha():
+            sock.sendall(b"HTTP/1.0 400 X\r\n\r\n" if first else b"")
             return False
+        line = first + file.readline(65536)
         method, target, _ = line.decode("latin-1").split(" ", 2)
         headers = {}
         while (line := file.readline(65536)) not in (b"\r\n", b""):
@@ -311,3 +316,20 @@ class Honest:
         held = len(self.uploads[identifier])
         location = f"/v2/{repository.name}/blobs/uploads/{identifier}?state=1"
         return Reply(status, b"", {"Location": location, "Range": f"0-{max(held - 1, 0)}"})
+
+
+def dialer_for(domain, access, names, zones=None):
+    """Return a dialer in a world where host names lead to `names`, and addresses lie in `zones`.
+
+    Addresses that `zones` does not list are public.
+    """
+
+    def resolve(host, port):
+        address = names.get(host, host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, port))]
+
+    def zone(address):
+        return (zones or {}).get(address, Zone.PUBLIC)
+
+    origin = origin_of(domain, plain_http=access.plain_http, tls=access.tls)
+    return Dialer(access, Trust(access, origin), resolve, zone)
