@@ -17,7 +17,7 @@ def domains(tmp_path_factory):
 @pytest.fixture(params=IMPLEMENTATIONS)
 def place(request, tmp_path, domains):
     """An empty registry, of each implementation in turn."""
-    with IMPLEMENTATIONS[request.param](Surroundings(tmp_path, *domains)) as opened:
+    with IMPLEMENTATIONS[request.param].make(Surroundings(tmp_path, *domains)) as opened:
         yield opened
 
 
@@ -31,7 +31,7 @@ def other_place(request, tmp_path, domains):
     """A second empty registry, of each implementation in turn."""
     folder = tmp_path / "other"
     folder.mkdir()
-    with IMPLEMENTATIONS[request.param](Surroundings(folder, *domains)) as opened:
+    with IMPLEMENTATIONS[request.param].make(Surroundings(folder, *domains)) as opened:
         yield opened
 
 

@@ -12,10 +12,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from killick.client import RemoteRegistry
-from killick.layout import ArchiveWriter, Layout
-from killick.memory import MemoryRegistry
+from killick.client.repository import RemoteRepository
+from killick.layout import ArchiveWriter, Layout, LayoutRepository
+from killick.layout.writer import ArchiveRepository
+from killick.memory import MemoryRegistry, MemoryRepository
 from killick.repository import Registry, Repository
 from killick.store import Store
+from killick.store.repository import StoreRepository
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,22 @@ def relay(around: Surroundings) -> Iterator[Place]:
         yield Place(client, f"test-{uuid4()}/")
 
 
-IMPLEMENTATIONS: dict[str, Callable[[Surroundings], AbstractContextManager[Place]]] = {
-    "memory": memory,
-    "layout": layout,
-    "archive": archive,
-    "store": store,
-    "remote": remote,
-    "relay": relay,
+@dataclass(frozen=True)
+class Implementation:
+    make: Callable[[Surroundings], AbstractContextManager[Place]]
+    repository: type
+
+
+IMPLEMENTATIONS = {
+    "memory": Implementation(memory, MemoryRepository),
+    "layout": Implementation(layout, LayoutRepository),
+    "archive": Implementation(archive, ArchiveRepository),
+    "store": Implementation(store, StoreRepository),
+    "remote": Implementation(remote, RemoteRepository),
+    "relay": Implementation(relay, RemoteRepository),
 }
+
+
+def having(capability: type) -> list[str]:
+    """Return the names of the implementations that say they have a capability."""
+    return [n for n, found in IMPLEMENTATIONS.items() if issubclass(found.repository, capability)]
