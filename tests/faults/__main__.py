@@ -15,11 +15,14 @@ from pathlib import Path
 
 from faults import machine, seeds
 from faults.crash import crash_points
+from faults.served_crash import served_crash_points
+from faults.errors import disk_errors
+from faults.order import order
 from faults.results import skipped, table, write
 from faults.tracing import spread
 from faults.world import World
 
-KINDS = {"crash": crash_points}
+KINDS = {"crash": crash_points, "serve": served_crash_points, "errors": disk_errors, "order": order}
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ def crash_points(world, rows, scale):
     for operation in scale.some(operations(world)):
         with row(f"kill -9: {operation.name}", rows) as found:
             points = dry_run(world, operation)
-            found.note = f"of {len(points)} durable steps"
             chosen = tracing.spread(points, scale.most(SHORT))
             with ThreadPoolExecutor(WORKERS) as pool:
-                for step, said in pool.map(lambda s: (s, _kill(world, operation, s)), chosen):
-                    found.point(f"{operation.name}, {step}", said)
+                tried = pool.map(lambda step: _kill(world, operation, step), chosen)
+                for step, (struck, said) in zip(chosen, tried, strict=True):
+                    found.point(f"{operation.name}, {step}", said, struck=struck)
+            found.note = f"{found.struck} struck, of {len(points)} durable steps"
 
 
 def dry_run(world, operation, calls=tracing.DURABLE):
@@ -40,18 +41,20 @@ def dry_run(world, operation, calls=tracing.DURABLE):
 
 
 def _kill(world, operation, step):
-    """Return what is wrong after an operation was killed as it was about to make a step."""
+    """Kill an operation as it is about to make a step; return whether, and what is wrong then.
+
+    Threads take turns as they like: where a step was not reached, nothing was killed.
+    """
     start = getattr(world, operation.start)
     root = world.fresh(start)
     log = Path(f"{root}.trace")
     ended = run(operation.words, root, tracing.strace(log, inject=tracing.killed(step)))
-    # Threads take turns as they like: where a step was not reached, nothing was killed.
     promised = operation.promised if ended.acknowledged else ()
     found = list(problems(root, start.before, promised, operation.promised))
     found += run_again(root, start, operation)
     log.unlink()
     shutil.rmtree(root)
-    return found
+    return not ended.acknowledged, found
 
 
 def run_again(root, start, operation):

@@ -54,21 +54,16 @@ def problems(root, before, promised=(), may=()):
 
     `promised` was acknowledged since; `may` is what an operation under way may have done as well.
     """
-    promised = {each.key: each for each in promised}
-    allowed = {each.key: each for each in may}
+    latest = {each.key: each for each in (*before.promises, *promised)}
+    under_way = {each.key: each for each in may}
     try:
         with Store(root) as store:
             yield from damage(store)
             yield from _lost_entries(store, before)
-            for promise in promised.values():
-                if not promise.kept(store):
+            for key, promise in latest.items():
+                new = under_way.get(key)
+                if not (promise.kept(store) or (new is not None and new.kept(store))):
                     yield f"lost what was acknowledged: {promise}"
-            for promise in before.promises:
-                if promise.key in promised or promise.kept(store):
-                    continue
-                new = allowed.get(promise.key)
-                if new is None or not new.kept(store):
-                    yield f"lost what was there before: {promise}"
             yield from _unreadable(store)
     except KillickError as error:
         yield f"the store can't be used: {error.message}"

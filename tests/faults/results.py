@@ -16,6 +16,7 @@ class Row:
     test: str
     points: int = 0
     survived: int = 0
+    struck: int = 0
     seconds: float = 0.0
     lost: list[str] = field(default_factory=list)
     skipped: str = ""
@@ -24,11 +25,15 @@ class Row:
     def __post_init__(self):
         self._mutex = threading.Lock()
 
-    def point(self, name, problems):
-        """Count a point that was tried; `problems` say in words what was wrong there."""
+    def point(self, name, problems, *, struck=True):
+        """Count a point that was tried; `problems` say in words what was wrong there.
+
+        `struck` says whether the fault came to pass before all was done.
+        """
         problems = [f"{name}: {problem}" for problem in problems]
         with self._mutex:
             self.points += 1
+            self.struck += struck
             self.survived += not problems
             self.lost += problems
 

@@ -24,11 +24,12 @@ def served_crash_points(world, rows, scale):
     for name, script in scale.some(list(SCRIPTS.items())):
         with row(f"kill -9: serve, {name}", rows) as found:
             points = dry_run(world, script)
-            found.note = f"of {len(points)} durable steps"
             chosen = tracing.spread(points, scale.most(SHORT))
             with ThreadPoolExecutor(WORKERS) as pool:
-                for step, said in pool.map(lambda s: (s, _kill(world, script, s)), chosen):
-                    found.point(f"{name}, {step}", said)
+                tried = pool.map(lambda step: _kill(world, script, step), chosen)
+                for step, (struck, said) in zip(chosen, tried, strict=True):
+                    found.point(f"{name}, {step}", said, struck=struck)
+            found.note = f"{found.struck} struck, of {len(points)} durable steps"
 
 
 def dry_run(world, script, wanted=tracing.DURABLE):
@@ -42,25 +43,27 @@ def dry_run(world, script, wanted=tracing.DURABLE):
 
 
 def calling(root, script, prefix=()):
-    """Serve, call until something fails or all is done; return the caller."""
+    """Serve, call until something fails or all is done; return the caller, and which it was."""
+    done = False
     with Served(root, prefix) as server:
         calls = Calls(server.port)
         if server.port is not None:
             with suppress(NotAcknowledged):
                 script(calls)
-    return calls
+                done = True
+    return calls, done
 
 
 def _kill(world, script, step):
     root = world.fresh(world.served)
     log = Path(f"{root}.trace")
-    calls = calling(root, script, tracing.strace(log, inject=tracing.killed(step)))
+    calls, done = calling(root, script, tracing.strace(log, inject=tracing.killed(step)))
     before = world.served.before
     found = list(problems(root, before, calls.promised, calls.may))
     found += push_again(root, before, script)
     log.unlink()
     shutil.rmtree(root)
-    return found
+    return not done, found
 
 
 def push_again(root, before, script):
