@@ -8,21 +8,22 @@ Prints one table, and writes faults.json. The status is 0 if nothing was lost, 1
 """
 
 import argparse
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults import machine, seeds
+from faults import machine
 from faults.crash import crash_points
 from faults.served_crash import served_crash_points
+from faults.cuts import power_cuts
 from faults.errors import disk_errors
 from faults.order import order
+from faults.races import races
 from faults.results import skipped, table, write
 from faults.tracing import spread
 from faults.world import World
 
-KINDS = {"crash": crash_points, "serve": served_crash_points, "errors": disk_errors, "order": order}
+KINDS = {"crash": crash_points, "serve": served_crash_points, "errors": disk_errors, "order": order, "cuts": power_cuts, "races": races}
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,6 @@ class Scale:
 
 def main():
     options = _options()
-    seeds.plant(os.environ.get("FAULTS_SEED"))
     scale = Scale(options.long, options.share)
     rows = []
     with World() as world:

@@ -30,7 +30,7 @@ def need(*programs, root=False):
 def _tracing():
     """Return why processes can't be traced here, if they can't."""
     tried = subprocess.run(
-        ["strace", "-qq", "-f", "--seccomp-bpf", "-o", os.devnull, "true"],
+        ["strace", "-qq", "-f", "-o", os.devnull, "true"],
         capture_output=True,
         text=True,
         check=False,

@@ -86,10 +86,10 @@ def moves(store):
                 yield name, move.sequence, str(move.tag), to, move.cause.kind
 
 
-def standing(repository, tag):
-    """Return the digest that a tag points to, None if there is no such tag."""
+def standing(repository, ref):
+    """Return the digest that a tag or a digest stands for; None if there is no such thing."""
     try:
-        return str(repository.resolve(Tag(tag)).digest)
+        return str(repository.resolve(Digest.parse(ref) if ":" in ref else Tag(ref)).digest)
     except KillickError:
         return None
 

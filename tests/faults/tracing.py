@@ -28,8 +28,12 @@ class Step:
 
 
 def strace(log: Path, calls=DURABLE, inject=None):
-    """Return the words that run a command under strace; `inject` is strace's own fault."""
-    words = ["strace", "-f", "-qq", "-y", "-s", "48", "--seccomp-bpf", "-o", str(log)]
+    """Return the words that run a command under strace; `inject` is strace's own fault.
+
+    strace's quick way of looking only at some calls (--seccomp-bpf) loses the signals that it is
+    to inject, without a word. That is why each row of kills says how many struck.
+    """
+    words = ["strace", "-f", "-qq", "-y", "-s", "48", "-o", str(log)]
     words += ["-e", f"trace={','.join(calls)}", "-e", "signal=none"]
     return words if inject is None else [*words, "-e", f"inject={inject}"]
 
