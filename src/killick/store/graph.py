@@ -77,6 +77,22 @@ LIMIT 1
 """
 """Whether one piece of content is live: the same as `LIVE`, asked from below."""
 
+_LOST = """
+WITH RECURSIVE here(digest) AS (
+    SELECT :digest
+    UNION SELECT edge.child FROM here
+        JOIN edge ON edge.parent = here.digest
+        JOIN member ON member.repository = :repository AND member.digest = edge.child
+            AND member.document = 1
+)
+SELECT edge.child FROM here
+JOIN document ON document.digest = here.digest AND document.config IS NOT NULL
+JOIN edge ON edge.parent = here.digest AND edge.optional = 0
+WHERE NOT EXISTS (SELECT 1 FROM member
+    WHERE member.repository = :repository AND member.digest = edge.child)
+LIMIT 1
+"""
+
 
 def oldest(retained: int | None) -> int:
     """Return the `:oldest` of `LIVE` for a retention that began at `retained` (None: always)."""
@@ -89,6 +105,16 @@ def is_live(
     """Return whether any root of the repository reaches the content."""
     values = {"repository": repository, "digest": digest, "oldest": oldest(retained)}
     return connection.execute(IS_LIVE, values).fetchone() is not None
+
+
+def lost_part(connection: sqlite3.Connection, repository: int, digest: str) -> str | None:
+    """Return the digest of a config or layer that an image lacks in the repository, if any.
+
+    Of an index, the children that are here are looked at; the others may be elsewhere.
+    """
+    values = {"repository": repository, "digest": digest}
+    row = connection.execute(_LOST, values).fetchone()
+    return None if row is None else row[0]
 
 
 def below(connection: sqlite3.Connection, digest: str) -> list[str]:

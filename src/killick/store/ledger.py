@@ -17,7 +17,7 @@ from typing import Any
 
 from killick import strictjson
 from killick.digest import Digest
-from killick.errors import Conflict, ManifestUnknown, TagUnknown
+from killick.errors import Conflict, Incomplete, ManifestUnknown, TagUnknown
 from killick.manifest import Descriptor
 from killick.moments import rfc3339
 from killick.names import Tag
@@ -48,6 +48,7 @@ def move(
 
     Raises:
         Conflict, ManifestUnknown, TagUnknown: as `killick.repository.Ledger.move` says.
+        Incomplete: the image lacks a config or a layer, so it gets no name.
     """
     tag, to, origin = wish.tag, wish.to, wish.cause.origin
     home = repository_id(connection, repository)
@@ -82,7 +83,26 @@ def _held(connection: sqlite3.Connection, home: int, repository: str, to: Descri
     ).fetchone()
     if row is None:
         raise ManifestUnknown(f"{repository} has no manifest {to.digest}")
+    check_whole(connection, home, repository, to.digest)
     return Descriptor(row[0], to.digest, row[1])
+
+
+def check_whole(connection: sqlite3.Connection, home: int, repository: str, digest: Digest) -> None:
+    """Refuse a root to an image that lacks a part.
+
+    Who brings an image may be held up for longer than the lease between its first layer and its
+    name (a laptop that sleeps), and others collect garbage meanwhile. In the transaction that gives
+    it its root nothing of it can go any more.
+
+    Raises:
+        Incomplete: a config or a layer is not in the repository.
+    """
+    part = graph.lost_part(connection, home, str(digest))
+    if part is not None:
+        raise Incomplete(
+            f"{repository} lacks {part}, which {digest} needs",
+            hint="bring the image again: what was not used for long may have been collected",
+        )
 
 
 def append(

@@ -260,10 +260,12 @@ class StoreRepository:
 
         Raises:
             ManifestUnknown: it is not here.
+            Incomplete: it lacks a config or a layer.
         """
         self._promised(d.digest, document=True)
         with self._database.writing() as connection:
             home = repository_id(connection, self.name)
+            ledger.check_whole(connection, home, self.name, d.digest)
             connection.execute(
                 "INSERT OR IGNORE INTO kept VALUES (?, ?, ?)",
                 (home, str(d.digest), self._context.now()),
