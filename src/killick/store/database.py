@@ -56,6 +56,7 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._mutex = threading.Lock()
         self._closed = False
+        self._safe_log: int | None = None
         self._flags = "mode=ro" if read_only else "mode=rw"
         if not read_only and not path.exists():
             os.close(durable.open_file(path, os.O_RDWR | os.O_CREAT))
@@ -134,6 +135,23 @@ class Database:
             except BaseException:
                 _roll_back(connection)
                 raise
+            self._name_log()
+
+    def _name_log(self) -> None:
+        """See that the log which holds the commit has its name on disk.
+
+        SQLite syncs the directory when it begins a log, but goes on as if nothing were wrong if that
+        fails; a power cut would then take the log with all that is in it.
+
+        Raises:
+            StoreError: it is not known to be there.
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        with durable.translated(log):
+            inode = log.stat().st_ino
+        if inode != self._safe_log:
+            durable.sync_directory(log.parent)
+            self._safe_log = inode
 
     def _take(self) -> sqlite3.Connection:
         with self._mutex:
@@ -148,7 +166,8 @@ class Database:
             if whole and not self._closed and len(self._idle) < _MOST_IDLE:
                 self._idle.append(connection)
                 return
-        connection.close()
+        connection.close()  # if it was the last one, the log went with it
+        self._safe_log = None
 
     def _connect(self) -> sqlite3.Connection:
         address = f"file:{quote(str(self.path.absolute()))}?{self._flags}"
