@@ -112,3 +112,9 @@ def test_output_that_can_not_be_written():
     assert done.stderr.decode() == (
         "killick: the output can't be written (No space left on device)\n"
     )
+
+
+def test_an_error_that_can_not_be_told_keeps_its_status():
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run([sys.executable, "-m", "killick", "inspect", "nothing"], stderr=full)
+    assert done.returncode == 4

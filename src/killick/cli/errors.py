@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Protocol
 
@@ -100,7 +101,8 @@ def _tell(code: str, message: str, side: str, hint: str | None, words: Sequence[
         text = json.dumps({"error": code, "message": message, "side": side, "hint": hint})
     else:
         text = "killick: " + message + (f": {hint}" if hint else "")
-    click.echo(text, err=True)
+    with suppress(OSError):  # who can't be told still gets the status
+        click.echo(text, err=True)
 
 
 def _reader_gone() -> int:
