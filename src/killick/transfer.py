@@ -17,7 +17,7 @@ from io import SEEK_SET, BytesIO, RawIOBase, UnsupportedOperation
 from typing import BinaryIO, Literal, Protocol, cast, runtime_checkable
 
 from killick.digest import CHUNK, Bytes, Digest, verify
-from killick.errors import KillickError, LimitExceeded, PlatformUnknown
+from killick.errors import DigestMismatch, KillickError, LimitExceeded, PlatformUnknown
 from killick.manifest import (
     MOST_DOCUMENT_BYTES,
     MOST_INDEX_DEPTH,
@@ -28,7 +28,16 @@ from killick.manifest import (
 )
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.repository import Cause, Content, Knowing, Ledger, Mountable, Repository, Resumable
+from killick.repository import (
+    Cause,
+    Content,
+    Ingest,
+    Knowing,
+    Ledger,
+    Mountable,
+    Repository,
+    Resumable,
+)
 
 DEFAULT_JOBS = 4
 MOST_NODES = 50_000
@@ -310,6 +319,7 @@ class _Copy:
         if content is None and isinstance(self.target, Resumable):
             return self._resume(self.target, d, stop)
         with self._reading(d, 0, content, stop) as stream:
+            self.options.progress.start(d, 0)
             self.target.put(d, stream)
         return "copied"
 
@@ -322,16 +332,36 @@ class _Copy:
         with target.ingest(d) as ingest:
             if ingest.done:
                 return "exists"
-            with self._reading(d, ingest.offset, None, stop) as stream:
-                ingest.fill(stream)
+            held = ingest.offset
+            with self._reading(d, held, None, stop) as stream:
+                self.options.progress.start(d, held)
+                filled = self._filled(ingest, stream, held)
+            if not filled:
+                self.options.progress.advance(d, -d.size)
+                with self._reading(d, 0, None, stop) as stream:
+                    ingest.fill(stream)
         return "copied"
+
+    @staticmethod
+    def _filled(ingest: Ingest, stream: BinaryIO, held: int) -> bool:
+        """Append the stream; False if what was `held` from before may be what is wrong.
+
+        A power cut can leave a file with its length and without its bytes. That is no fault of the
+        source's, so the whole is asked for before anybody is blamed.
+        """
+        try:
+            ingest.fill(stream)
+        except DigestMismatch:
+            if not held or ingest.offset:  # nothing was held, or what came was only too short
+                raise
+            return False
+        return True
 
     @contextmanager
     def _reading(
         self, d: Descriptor, start: int, content: bytes | None, stop: threading.Event | None
     ) -> Iterator[BinaryIO]:
         stream = self.source.open(d, start) if content is None else BytesIO(content)
-        self.options.progress.start(d, start)
         with closing(_Watched(stream, d, self.options, stop)) as watched:
             yield cast("BinaryIO", watched)
 

@@ -13,9 +13,10 @@ from stores import NAME, blob, damage, files, output, put, python, read
 
 from killick.digest import Digest
 from killick.errors import ContentError, DigestMismatch, StoreError, Unreachable
-from killick.manifest import OCI_MANIFEST, Descriptor
+from killick.manifest import OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
 from killick.memory import MemoryRegistry
 from killick.store import Store
+from killick.transfer import Options, copy, fetch
 
 CONTENT = bytes(range(256)) * 4096 * 6  # 6 MiB: more than is hashed in line
 
@@ -118,6 +119,43 @@ def test_wrong_bytes_held_from_before_are_found_in_the_end(store, repository):
         ingest.fill(io.BytesIO(CONTENT[ingest.offset :]))
     assert not repository.has(d)
     assert files(store.root / "partial") == []
+
+
+def test_a_copy_brings_all_again_where_what_was_held_is_wrong(store, repository):
+    source = MemoryRegistry().repository(NAME)
+    root = image(source, {"data": os.urandom(10_000)})
+    layer = fetch(source, root).layers[0]
+    with repository.ingest(layer) as ingest, pytest.raises(Unreachable):
+        ingest.fill(Breaking(bytes(5000)))
+    copied = copy(source, repository, root, options=Options(progress=(told := Told())))
+    assert layer in copied.copied
+    assert told.events == [("start", 5000), ("advance", layer.size - 5000)] + [
+        ("advance", -layer.size),
+        ("advance", layer.size),
+        ("finish", "copied"),
+    ]
+    assert list(store.verify()) == []
+
+
+class Told:
+    """A progress that remembers what it was told about layers."""
+
+    def __init__(self):
+        self.events = []
+
+    def start(self, d, offset):
+        self._tell(d, "start", offset)
+
+    def advance(self, d, count):
+        if count:
+            self._tell(d, "advance", count)
+
+    def finish(self, d, how):
+        self._tell(d, "finish", how)
+
+    def _tell(self, d, *event):
+        if d.media_type == OCI_LAYER_GZIP:
+            self.events.append(event)
 
 
 def test_a_partial_that_is_too_long_is_begun_again(store, repository):
