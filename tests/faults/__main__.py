@@ -14,22 +14,28 @@ from pathlib import Path
 
 from faults import machine
 from faults.crash import crash_points
-from faults.served_crash import served_crash_points
 from faults.cuts import power_cuts
+from faults.damage import damage
 from faults.errors import disk_errors
+from faults.leases import leases
 from faults.order import order
 from faults.races import races
 from faults.results import skipped, table, write
+from faults.seeding import seeded
+from faults.served_crash import served_crash_points
 from faults.tracing import spread
 from faults.world import World
 
 KINDS = {
+    "order": order,
     "crash": crash_points,
     "serve": served_crash_points,
     "errors": disk_errors,
-    "order": order,
     "cuts": power_cuts,
+    "damage": damage,
+    "leases": leases,
     "races": races,
+    "seeds": seeded,
 }
 
 
@@ -39,18 +45,21 @@ class Scale:
 
     long: bool = False
     share: float = 1.0
+    operation: str = ""
 
     def most(self, short):
         return None if self.long else max(2, round(short * self.share))
 
     def some(self, items):
         """Return all of the items; fewer where only a part of the short form is wanted."""
+        if self.operation:
+            return [item for item in items if self.operation in (item, getattr(item, "name", ""))]
         return spread(items, None if self.share >= 1 else max(1, round(len(items) * self.share)))
 
 
 def main():
     options = _options()
-    scale = Scale(options.long, options.share)
+    scale = Scale(options.long, options.share, options.operation)
     rows = []
     with World() as world:
         for kind in options.only or KINDS:
@@ -80,6 +89,7 @@ def _options():
     parser.add_argument("--only", action="append", choices=KINDS, help="may be repeated")
     parser.add_argument("--long", action="store_true", help="every point")
     parser.add_argument("--share", type=float, default=1.0, help="of the short form's points")
+    parser.add_argument("--operation", default="", help="only this command, as the table has it")
     parser.add_argument("--show", type=int, default=40, help="how many losses to print")
     parser.add_argument("--out", type=Path, default=Path("faults.json"))
     return parser.parse_args()

@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from faults import tracing
@@ -23,7 +24,7 @@ def crash_points(world, rows, scale):
             points = dry_run(world, operation)
             chosen = tracing.spread(points, scale.most(SHORT))
             with ThreadPoolExecutor(WORKERS) as pool:
-                tried = pool.map(lambda step: _kill(world, operation, step), chosen)
+                tried = pool.map(partial(_kill, world, operation), chosen)
                 for step, (struck, said) in zip(chosen, tried, strict=True):
                     found.point(f"{operation.name}, {step}", said, struck=struck)
             found.note = f"{found.struck} struck, of {len(points)} durable steps"

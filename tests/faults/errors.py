@@ -33,25 +33,27 @@ def disk_errors(world, rows, scale):
     """Fail the durable steps of each command, and of a registry under a push."""
     need("strace")
     for error, wanted in FAULTS.items():
-        with row(f"{error}: commands", rows) as found, ThreadPoolExecutor(WORKERS) as pool:
-            cases = [
-                (operation, step)
-                for operation in scale.some(operations(world))
-                for step in tracing.spread(
-                    crash.dry_run(world, operation, wanted), scale.most(SHORT)
-                )
-            ]
-            for (operation, step), said in zip(
-                cases, pool.map(lambda case: _failing(world, *case, error), cases), strict=True
-            ):
-                found.point(f"{operation.name}, {error} at {step}", said)
-    for error, wanted in FAULTS.items():
+        with row(f"{error}: commands", rows) as found:
+            _commands(world, found, scale, (error, wanted))
         with row(f"{error}: serve", rows) as found:
             for name, script in scale.some(list(SCRIPTS.items())):
                 points = served_crash.dry_run(world, script, wanted)
                 for step in tracing.spread(points, scale.most(SERVED_SHORT)):
                     struck, said = _served_failing(world, script, step, error)
                     found.point(f"serve, {name}, {error} at {step}", said, struck=struck)
+
+
+def _commands(world, found, scale, fault):
+    error, wanted = fault
+    cases = [
+        (operation, step)
+        for operation in scale.some(operations(world))
+        for step in tracing.spread(crash.dry_run(world, operation, wanted), scale.most(SHORT))
+    ]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        tried = pool.map(lambda case: _failing(world, *case, error), cases)
+        for (operation, step), said in zip(cases, tried, strict=True):
+            found.point(f"{operation.name}, {error} at {step}", said)
 
 
 def _failing(world, operation, step, error):

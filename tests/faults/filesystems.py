@@ -8,7 +8,6 @@ write that was given to it, in order. (It does not tear sectors.)
 import subprocess
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 OUTER_MIB = 4096
 INNER_MIB = 320

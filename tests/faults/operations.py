@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 from faults.promises import Promise
 from faults.world import GARBAGE, KEPT, LOADED, SERVED
-
 from killick.names import Name
 
 NOT_FOUND = 4

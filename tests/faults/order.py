@@ -81,9 +81,8 @@ class Disk:
         target = Path(paths[-1])
         if not str(target).startswith(self._root) or call.startswith("unlink"):
             return
-        if call.startswith("rename") and "/blobs/" in str(target):
-            if paths[0] in self._unsynced:
-                self.problems.append(f"{target.name[:12]}… got its name before its bytes were safe")
+        if call.startswith("rename") and "/blobs/" in str(target) and paths[0] in self._unsynced:
+            self.problems.append(f"{target.name[:12]}… got its name before its bytes were safe")
         self._unsynced.pop(paths[0], None)
         if target.name != "reserve":
             self._unsynced[str(target.parent)] = self._clock

@@ -108,10 +108,8 @@ class Served:
         """Tell it to stop, and see that it is gone."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            pass
         _end_group(self._process)
         self._listener.join(5)
         self._process.stdout.close()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from faults.promises import Promise
 from faults.world import SERVED
-
 from killick.manifest import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
 
 CHUNKS = 3

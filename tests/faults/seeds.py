@@ -1,7 +1,8 @@
 """Faults planted on purpose, one at a time: each takes away one thing that keeps the promises.
 
-`test` names what has to notice it (`only` narrows it to the operation in which it shows). A seed
-that nothing notices is a fault of this harness. `FAULTS_SEED=name` plants one.
+`test` names what has to notice it; `operation` narrows it to the command in which it shows, and
+`share` says how many of the points of the short form are tried. A seed that its test lets through
+is a fault of this harness. `FAULTS_SEED=name` plants one.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ class Seed:
     test: str
     module: str
     edits: tuple[tuple[str, str], ...]
-    only: str = ""
+    operation: str = ""
+    share: float = 0.5
 
 
 _ALL = (
@@ -68,7 +70,7 @@ _ALL = (
                 "        pass",
             ),
         ),
-        only="load",
+        operation="load",
     ),
     Seed(
         "errors of the disk are not translated",
@@ -76,12 +78,12 @@ _ALL = (
         DURABLE,
         (
             (
-                "    except OSError as error:\n        raise translate(error, path) from error\n\n\n"
-                "def make_directory",
+                "    except OSError as error:\n        raise translate(error, path) from error\n"
+                "\n\ndef make_directory",
                 "    finally:\n        pass\n\n\ndef make_directory",
             ),
         ),
-        only="load",
+        operation="load",
     ),
     # What happens together, and in which order
     Seed(
@@ -97,7 +99,7 @@ _ALL = (
                 "            durable.publish([(path, self._path(a)) for a, path in fresh])\n",
             ),
         ),
-        only="load",
+        operation="load",
     ),
     Seed(
         "a move and its entry are two commits",
@@ -111,7 +113,7 @@ _ALL = (
                 "    connection.execute('BEGIN IMMEDIATE')\n",
             ),
         ),
-        only="rmi",
+        operation="rmi",
     ),
     Seed(
         "gc removes files before rows",
@@ -125,7 +127,7 @@ _ALL = (
                 "                self._unlink(gone)\n",
             ),
         ),
-        only="gc",
+        operation="gc",
     ),
     Seed(
         "commits don't share a lock with gc",

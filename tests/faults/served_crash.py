@@ -4,6 +4,7 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from faults import tracing
@@ -26,7 +27,7 @@ def served_crash_points(world, rows, scale):
             points = dry_run(world, script)
             chosen = tracing.spread(points, scale.most(SHORT))
             with ThreadPoolExecutor(WORKERS) as pool:
-                tried = pool.map(lambda step: _kill(world, script, step), chosen)
+                tried = pool.map(partial(_kill, world, script), chosen)
                 for step, (struck, said) in zip(chosen, tried, strict=True):
                     found.point(f"{name}, {step}", said, struck=struck)
             found.note = f"{found.struck} struck, of {len(points)} durable steps"

@@ -17,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from images import image
-
 from killick.errors import Conflict, KillickError, NotFound, TagUnknown
 from killick.manifest import Descriptor
 from killick.memory import MemoryRegistry

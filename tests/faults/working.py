@@ -7,7 +7,6 @@ import time
 
 from faults.processes import environment
 from faults.promises import damage, standing
-
 from killick.digest import Digest
 from killick.errors import KillickError
 from killick.store import Store

@@ -11,7 +11,6 @@ from tempfile import mkdtemp
 from faults.processes import Served
 from faults.promises import Before
 from images import image, multi_platform, put, tar
-
 from killick.layout import ArchiveWriter
 from killick.memory import MemoryRegistry
 from killick.moments import utc_now

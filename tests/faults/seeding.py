@@ -1,0 +1,48 @@
+"""Is each seeded fault noticed by the test that has to notice it?"""
+
+import json
+import os
+import subprocess
+import sys
+
+from faults.processes import SEED, TESTS
+from faults.results import row
+from faults.seeds import SEEDS
+
+PATIENCE = 240
+
+
+def seeded(world, rows, scale):
+    """Plant one fault after the other, and run its test."""
+    with row("seeded faults", rows) as found:
+        for seed in scale.some(list(SEEDS.values())):
+            found.point(f"seed: {seed.name}", _unnoticed(world, seed))
+        found.note = "points are seeds, survived are those that were noticed"
+
+
+def _unnoticed(world, seed):
+    """Yield a complaint unless the seed's test says that something was lost."""
+    out = world.folder / "seed.json"
+    words = ["--only", seed.test, "--share", str(seed.share), "--out", str(out)]
+    if seed.operation:
+        words += ["--operation", seed.operation]
+    ended = subprocess.run(
+        [sys.executable, "-m", "faults", *words],
+        env=_environment(seed),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    if not out.exists():
+        yield f"the test {seed.test} did not run: {ended.stderr.strip()[-300:]}"
+        return
+    tests = json.loads(out.read_text())["tests"]
+    out.unlink()
+    if not any(test["lost"] for test in tests):
+        yield f"the test {seed.test} did not notice it"
+
+
+def _environment(seed):
+    paths = [str(TESTS.parent / "src"), str(TESTS)]
+    return os.environ | {SEED: seed.name, "PYTHONPATH": os.pathsep.join(paths)}
