@@ -12,7 +12,7 @@ from faults.processes import run
 from faults.promises import problems
 from faults.results import row
 
-SHORT = 20
+SHORT = 16
 WORKERS = 2
 
 
@@ -22,7 +22,7 @@ def crash_points(world, rows, scale):
     for operation in scale.some(operations(world)):
         with row(f"kill -9: {operation.name}", rows) as found:
             points = dry_run(world, operation)
-            chosen = tracing.spread(points, scale.most(SHORT))
+            chosen = tracing.sample(points, scale.most(SHORT))
             with ThreadPoolExecutor(WORKERS) as pool:
                 tried = pool.map(partial(_kill, world, operation), chosen)
                 for step, (struck, said) in zip(chosen, tried, strict=True):

@@ -3,13 +3,15 @@
 import io
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import product
 
 from faults.processes import run
 from faults.promises import damage as found_damage
 from faults.results import row
 from faults.tracing import spread
-from faults.world import SERVED
+from faults.world import SERVED, Start
 from killick.digest import CHUNK
 from killick.errors import ContentError, KillickError, NotFound
 from killick.manifest import Descriptor, Index, Manifest
@@ -18,7 +20,8 @@ from killick.repository import BLOB_TYPE
 from killick.store import Store
 from killick.transfer import walk
 
-SHORT_PAGES = 16
+SHORT_PAGES = 12
+WORKERS = 2
 _PAGE = 4096
 _DATABASE = "store.db"
 
@@ -64,9 +67,10 @@ def damage(world, rows, scale):
     if not ended.acknowledged:
         raise RuntimeError(ended.err)
     with row("damage: content", rows) as found:
-        for kind, d, other in _objects(pulled, name):
-            for harm in HARMS:
-                said = _content(world, pulled, name, (d, other), harm)
+        cases = list(product(_objects(pulled, name), scale.some(HARMS)))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            tried = pool.map(lambda case: list(_content(world, pulled, name, *case)), cases)
+            for ((kind, *_), harm), said in zip(cases, tried, strict=True):
                 found.point(f"{kind}, {harm.__name__}", said)
     with row("damage: what half came in", rows) as found:
         for kind, d, _ in _objects(pulled, name):
@@ -96,18 +100,17 @@ def _objects(root, name):
     yield "layer", first.layers[0], second.config
 
 
-def _content(world, pulled, name, objects, harm):
+def _content(world, pulled, name, target, harm):
     """Yield what goes wrong when a file is harmed: on reading, on verifying, on healing."""
-    d, other = objects
+    _, d, other = target
     for look in (_read, _verified):
-        root = _copied(world, pulled)
+        root = world.fresh(Start(pulled, world.empty.before))
         harm(_file(root, d), _file(root, other))
         with Store(root) as store:
             yield from look(store, name, d)
         yield from _healed(root, name)
-        with Store(root) as store, closing(store.repository(name).open(d)) as stream:
-            if len(stream.read(d.size)) != d.size:
-                yield "it can't be read after a pull"
+        with Store(root) as store:
+            yield from _delivered(store, name, d)
             # A swap has a second victim, which nobody has looked at until now.
             list(store.verify())
         yield from _healed(root, name)
@@ -131,6 +134,16 @@ def _read(store, name, d):
     except (ContentError, NotFound):
         return
     yield f"{len(got)} of {d.size} bytes were delivered, and no error"
+
+
+def _delivered(store, name, d):
+    """Yield a complaint if content can't be read to its end."""
+    try:
+        with closing(store.repository(name).open(d)) as stream:
+            while stream.read(CHUNK):
+                pass
+    except KillickError as error:
+        yield f"it can't be read after a pull: {error.message}"
 
 
 def _verified(store, name, d):
@@ -222,9 +235,3 @@ def _page(world, page):
 
 def _file(root, d):
     return root / "blobs" / d.digest.algorithm / d.digest.encoded
-
-
-def _copied(world, pulled):
-    root = world.folder / "damaged"
-    shutil.copytree(pulled, root)
-    return root

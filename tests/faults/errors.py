@@ -18,15 +18,14 @@ from faults.promises import problems
 from faults.pushing import SCRIPTS, Calls, NotAcknowledged
 from faults.results import row
 
-SHORT = 8
+SHORT = 6
 SERVED_SHORT = 5
 WORKERS = 2
 FAULTS = {
     "EIO": tracing.SYNCS,
-    "ENOSPC": ("write", "pwrite64", "fallocate", "mkdir", "rename"),
+    "ENOSPC": ("write", "pwrite64", "mkdir", "rename"),
     "EDQUOT": ("write", "pwrite64"),
 }
-_TIDYING = ("/store.db", "/reserve")
 
 
 def disk_errors(world, rows, scale):
@@ -38,7 +37,7 @@ def disk_errors(world, rows, scale):
         with row(f"{error}: serve", rows) as found:
             for name, script in scale.some(list(SCRIPTS.items())):
                 points = served_crash.dry_run(world, script, wanted)
-                for step in tracing.spread(points, scale.most(SERVED_SHORT)):
+                for step in tracing.sample(points, scale.most(SERVED_SHORT)):
                     struck, said = _served_failing(world, script, step, error)
                     found.point(f"serve, {name}, {error} at {step}", said, struck=struck)
 
@@ -48,7 +47,7 @@ def _commands(world, found, scale, fault):
     cases = [
         (operation, step)
         for operation in scale.some(operations(world))
-        for step in tracing.spread(crash.dry_run(world, operation, wanted), scale.most(SHORT))
+        for step in tracing.sample(crash.dry_run(world, operation, wanted), scale.most(SHORT))
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
         tried = pool.map(lambda case: _failing(world, *case, error), cases)
@@ -66,7 +65,7 @@ def _failing(world, operation, step, error):
     if not ended.acknowledged:
         # Who may not write to stderr can't say why.
         found += [] if "(2<" in (call or "") else ended.unclean()
-    elif call is not None and not any(name in call for name in _TIDYING):
+    elif call is not None and not _harmless(call, root):
         found.append(f"it was acknowledged all the same: {call[:200]}")
     promised = operation.promised if ended.acknowledged else ()
     found += problems(root, start.before, promised, operation.promised)
@@ -74,6 +73,16 @@ def _failing(world, operation, step, error):
     log.unlink()
     shutil.rmtree(root)
     return found
+
+
+def _harmless(call, root):
+    """Whether a failed call takes nothing from what was acknowledged.
+
+    These are SQLite's: tidying its files, and its own sync of their folder, which Killick does not
+    rely on. And the reserve, which is only there to be given up.
+    """
+    own = "/store.db" in call or (call.split()[1].startswith("fdatasync") and f"<{root}>" in call)
+    return own or "/reserve" in call
 
 
 def _served_failing(world, script, step, error):
@@ -87,11 +96,7 @@ def _served_failing(world, script, step, error):
             found += _refused_to_start(server)
         else:
             calls = Calls(server.port)
-            try:
-                script(calls)
-            except NotAcknowledged as refused:
-                found += _unclean(refused)
-            found += _going_on(calls, script)
+            found += _refused(server, calls, script)
             promised = calls.promised
         if "Traceback" in server.said:
             found.append(f"a traceback: {server.said[-400:]}")
@@ -101,6 +106,18 @@ def _served_failing(world, script, step, error):
     shutil.rmtree(root)
     # The server also writes to wake its own threads, which no disk refuses.
     return struck, found if struck else []
+
+
+def _refused(server, calls, script):
+    """Yield what is wrong with how a server takes an error, and with how it goes on."""
+    try:
+        script(calls)
+    except NotAcknowledged as refused:
+        if server.ended and not calls.promised:  # its worker could not open the store
+            yield from _refused_to_start(server)
+            return
+        yield from _unclean(refused)
+    yield from _going_on(calls, script)
 
 
 def _refused_to_start(server):

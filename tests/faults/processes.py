@@ -104,6 +104,13 @@ class Served:
         """What it printed on stderr until now."""
         return "".join(self._said)
 
+    @property
+    def ended(self):
+        """Whether it is ending by itself; a moment is given to it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        return self._process.returncode is not None
+
     def stop(self):
         """Tell it to stop, and see that it is gone."""
         with contextlib.suppress(ProcessLookupError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from faults.results import row
 from faults.working import Workers
 
-SECONDS = 8.0
+SECONDS = 6.0
 LONG_SECONDS = 600.0
 CASES = ((2, 0.0), (2, 2.0), (8, 2.0))
 """How many processes, and the lease in seconds. With none, all but what tags name is garbage."""

@@ -4,25 +4,30 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from faults.processes import SEED, TESTS
 from faults.results import row
 from faults.seeds import SEEDS
 
 PATIENCE = 240
+WORKERS = 2
 
 
 def seeded(world, rows, scale):
     """Plant one fault after the other, and run its test."""
     with row("seeded faults", rows) as found:
-        for seed in scale.some(list(SEEDS.values())):
-            found.point(f"seed: {seed.name}", _unnoticed(world, seed))
+        chosen = scale.some(list(SEEDS.values()))
+        with ThreadPoolExecutor(WORKERS) as pool:
+            tried = pool.map(lambda seed: list(_unnoticed(world, seed)), chosen)
+            for seed, said in zip(chosen, tried, strict=True):
+                found.point(f"seed: {seed.name}", said)
         found.note = "points are seeds, survived are those that were noticed"
 
 
 def _unnoticed(world, seed):
     """Yield a complaint unless the seed's test says that something was lost."""
-    out = world.folder / "seed.json"
+    out = world.folder / f"{seed.name}.json"
     words = ["--only", seed.test, "--share", str(seed.share), "--out", str(out)]
     if seed.operation:
         words += ["--operation", seed.operation]

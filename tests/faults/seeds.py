@@ -114,6 +114,7 @@ _ALL = (
             ),
         ),
         operation="rmi",
+        share=3,
     ),
     Seed(
         "gc removes files before rows",
@@ -121,9 +122,9 @@ _ALL = (
         COLLECT,
         (
             (
-                "                            gone += _drop_blob(connection, digest)\n"
+                "                        gone += _drop_blob(connection, digest)\n"
                 "            self._unlink(gone)\n",
-                "                            gone += _drop_blob(connection, digest)\n"
+                "                        gone += _drop_blob(connection, digest)\n"
                 "                self._unlink(gone)\n",
             ),
         ),

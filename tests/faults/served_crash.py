@@ -14,7 +14,7 @@ from faults.promises import problems
 from faults.pushing import SCRIPTS, Calls, NotAcknowledged
 from faults.results import row
 
-SHORT = 16
+SHORT = 12
 WORKERS = 2
 RESTART_WITHIN = 5.0
 
@@ -25,7 +25,7 @@ def served_crash_points(world, rows, scale):
     for name, script in scale.some(list(SCRIPTS.items())):
         with row(f"kill -9: serve, {name}", rows) as found:
             points = dry_run(world, script)
-            chosen = tracing.spread(points, scale.most(SHORT))
+            chosen = tracing.sample(points, scale.most(SHORT))
             with ThreadPoolExecutor(WORKERS) as pool:
                 tried = pool.map(partial(_kill, world, script), chosen)
                 for step, (struck, said) in zip(chosen, tried, strict=True):

@@ -76,3 +76,16 @@ def spread(points, most):
         return list(points)
     step = (len(points) - 1) / max(1, most - 1)
     return [points[round(i * step)] for i in range(most)]
+
+
+def sample(points: list[Step], most):
+    """Return about `most` of the steps (None: all), of each call the first and last at least."""
+    if most is None:
+        return points
+    calls = dict.fromkeys(step.call for step in points)
+    groups = [[step for step in points if step.call == call] for call in calls]
+    return [
+        step
+        for group in groups
+        for step in spread(group, max(2, round(most * len(group) / len(points))))
+    ]

@@ -17,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from images import image
-from killick.errors import Conflict, KillickError, NotFound, TagUnknown
+from killick.errors import Conflict, Incomplete, KillickError, NotFound, TagUnknown
 from killick.manifest import Descriptor
 from killick.memory import MemoryRegistry
 from killick.names import Tag
@@ -48,7 +48,7 @@ class Worker:
         deeds = (self.pull, self.pull, self.push, self.tag, self.swap, self.untag, self.collect)
         try:
             self._dice.choice(deeds)()
-        except NotFound:
+        except (NotFound, Incomplete):
             if self._leased:
                 raise
 

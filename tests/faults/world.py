@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -48,7 +49,7 @@ class World:
         self.many = multi_platform(self.images, {"app": b"many"})
         self.tar = self.folder / "root.tar"
         self.tar.write_bytes(tar({"etc/motd": b"imported", "data": _noise(200_000)}))
-        self._made = 0
+        self._numbers = count(1)
 
     def __enter__(self):
         return self
@@ -115,12 +116,11 @@ class World:
 
     def fresh(self, start):
         """Return the folder of a copy of a store."""
-        self._made += 1
-        root = self.folder / f"try-{self._made}-{random.randrange(10**9)}"
+        root = self.folder / f"try-{next(self._numbers)}"
         if start.root.exists():
             shutil.copytree(start.root, root)
         return root
 
 
-def _noise(count):
-    return random.Random(count).randbytes(count)
+def _noise(size):
+    return random.Random(size).randbytes(size)

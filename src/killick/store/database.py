@@ -78,7 +78,9 @@ class Database:
             raise StoreError(f"{self.path} is not laid out yet")
         with locks.exclusive(lock), self.reading() as connection:
             if schema.version(connection) == 0:
-                connection.execute("PRAGMA journal_mode = WAL")
+                # SQLite answers with the mode that it stays in where it can't go over to this one.
+                if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+                    raise StoreError(f"{self.path} can't be laid out", hint="try again")
                 schema.create(connection)
 
     def _choose_read_only(self) -> None:
@@ -140,8 +142,8 @@ class Database:
     def _name_log(self) -> None:
         """See that the log which holds the commit has its name on disk.
 
-        SQLite syncs the directory when it begins a log, but goes on as if nothing were wrong if that
-        fails; a power cut would then take the log with all that is in it.
+        SQLite syncs the directory when it begins a log, but goes on as if nothing were wrong where
+        that fails; a power cut would then take the log with all that is in it.
 
         Raises:
             StoreError: it is not known to be there.

@@ -92,6 +92,7 @@ def ingest(
         if held.offset > d.size:
             os.ftruncate(descriptor, 0)
             held.offset = 0
+        intake.settle(d)
         if intake.adopt_checked(repository, d):
             os.ftruncate(descriptor, 0)
             yield StoreIngest(intake, repository, d, None)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from killick.digest import Verifier, chunks
 from killick.errors import LimitExceeded
 from killick.manifest import MOST_DOCUMENT_BYTES, Descriptor, Document, parse_document
-from killick.store import durable
+from killick.store import durable, locks
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import Arrival, Committer
 from killick.store.context import Context
@@ -79,6 +79,16 @@ class Intake:
         arrival = Arrival(repository, d, document)
         self._commit(arrival)
         return not arrival.gone
+
+    def settle(self, d: Descriptor) -> None:
+        """Wait for a commit of `d` that has named the file, and not yet made its row.
+
+        Raises:
+            StoreError: the lock can't be had.
+        """
+        if self._blobs.path(d.digest).exists():
+            with locks.exclusive(self._context.places.commit_lock):
+                pass
 
     def adopt_checked(self, repository: str, d: Descriptor) -> bool:
         """Make content that the store has, and that is good, visible in a repository.
