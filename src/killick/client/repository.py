@@ -27,7 +27,7 @@ from killick.errors import (
 )
 from killick.manifest import MOST_DOCUMENT_BYTES, MOST_SIZE, Descriptor, parse_document
 from killick.names import Name, Tag, is_path
-from killick.repository import BLOB_TYPE
+from killick.repository import BLOB_TYPE, Cause
 
 if TYPE_CHECKING:
     from killick.client.retry import Retry
@@ -51,10 +51,10 @@ class RemoteRepository:
             raise UsageError(f"{path!r} is not the path of a repository")
         self.name = path
         self._session = session
-        self._auth = session.auth(path)
+        self.auth = session.auth(path)
         self._label = Name(session.domain, path).familiar
-        self._documents = Documents(session, self._auth, path, self._label)
-        self._referring = Referring(session, self._auth, path, self._documents)
+        self._documents = Documents(session, self.auth, path, self._label)
+        self._referring = Referring(session, self.auth, path, self._documents)
         self._lock = threading.Lock()
         self._begun: dict[Digest, Place] = {}
 
@@ -105,7 +105,7 @@ class RemoteRepository:
         if not d.is_document:
             with self._lock:
                 place = self._begun.pop(d.digest, None)
-            Upload(self._session, self._auth, self.name, d, place).send(source)
+            Upload(self._session, self.auth, self.name, d, place).send(source)
             return
         raw = _read_document(d, source)
         verify(raw, d.digest, d.size)
@@ -127,7 +127,7 @@ class RemoteRepository:
         """
         target = f"/v2/{self.name}/tags/list{query(n, last)}"
         asked = Asked("repository", self._label, self._session.domain)
-        listed = pages(self._session, self._auth, target, self._scopes("pull"), asked)
+        listed = pages(self._session, self.auth, target, self.scopes("pull"), asked)
         try:
             yield from sorted(Tag(text) for text in texts(listed, "tags", n))
         except BadReference as error:
@@ -157,7 +157,7 @@ class RemoteRepository:
         if not is_path(sister):
             return False
         try:
-            done, place = mount(self._session, self._auth, self.name, d, sister)
+            done, place = mount(self._session, self.auth, self.name, d, sister)
         except (NotFound, Denied, Unsupported):
             return False
         if place is not None:
@@ -170,9 +170,9 @@ class RemoteRepository:
             other = self._begun.pop(d.digest, None)
             self._begun[d.digest] = place
         if other is not None:
-            Upload(self._session, self._auth, self.name, d, other).cancel()
+            Upload(self._session, self.auth, self.name, d, other).cancel()
 
-    def delete(self, d: Descriptor, /) -> None:
+    def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:  # noqa: ARG002 - the registry keeps its own account
         """Remove a manifest, with its tags, or a blob.
 
         Raises:
@@ -184,8 +184,8 @@ class RemoteRepository:
             self._referring.strike(document, d.digest)
             return
         request = Request("DELETE", self._blob_url(d.digest))
-        scopes = self._scopes("delete,pull,push")
-        with self._session.send(request, self._auth, scopes) as response:
+        scopes = self.scopes("delete,pull,push")
+        with self._session.send(request, self.auth, scopes) as response:
             if response.status not in (200, 202, 204):
                 raise failure(response, self._blob(d.digest))
 
@@ -201,6 +201,10 @@ class RemoteRepository:
         False for an index, of which a registry may have a part.
         """
         return d.is_document and not d.is_index and self._documents.has(d.digest)
+
+    def asked(self, ref: Tag | Digest) -> Asked:
+        """Return what a request for a tag or a manifest is about, for errors."""
+        return self._documents.asked(ref)
 
     def _blob_from(self, digest: Digest, offset: int, retry: Retry) -> Response:
         response = self._ask_blob("GET", digest, offset, retry)
@@ -222,7 +226,7 @@ class RemoteRepository:
     ) -> Response:
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         request = Request(method, self._blob_url(digest), headers)
-        return self._session.send(request, self._auth, self._scopes("pull"), retry)
+        return self._session.send(request, self.auth, self.scopes("pull"), retry)
 
     def _blob_url(self, digest: Digest) -> Url:
         return self._session.url(f"/v2/{self.name}/blobs/{digest}")
@@ -230,7 +234,8 @@ class RemoteRepository:
     def _blob(self, digest: Digest) -> Asked:
         return Asked("blob", f"{self._label}@{digest}", self._session.domain)
 
-    def _scopes(self, actions: str) -> tuple[str]:
+    def scopes(self, actions: str) -> tuple[str]:
+        """Return the scopes of a request that needs `actions` on this repository."""
         return (f"repository:{self.name}:{actions}",)
 
 

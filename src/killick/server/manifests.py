@@ -97,7 +97,7 @@ def delete(call: Call) -> Response:
     if isinstance(reference, Tag):
         _move(call, reference, None, expectation)
     elif isinstance(repository, Deletable):
-        repository.delete(repository.resolve(reference))
+        repository.delete(repository.resolve(reference), call.cause("deleted"))
     else:
         raise Unsupported("this registry does not delete manifests")
     return empty(202)

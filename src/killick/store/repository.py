@@ -22,7 +22,7 @@ from killick.manifest import Descriptor, Index
 from killick.names import Tag
 from killick.platforms import Platform
 from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Ingest, Move, Upload
-from killick.store import graph, ledger
+from killick.store import graph, ledger, reading
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import find_repository, repository_id
 from killick.store.context import Context
@@ -30,8 +30,6 @@ from killick.store.ingest import ingest
 from killick.store.intake import Intake
 from killick.store.uploads import UploadSessions
 from killick.transfer import walk
-
-_PAGE = 500
 
 _FIND = """
 SELECT member.repository, member.media_type, member.unreachable,
@@ -155,7 +153,7 @@ class StoreRepository:
                 return False
         return self._intake.adopt(self.name, d)
 
-    def delete(self, d: Descriptor, /) -> None:
+    def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:
         """Remove a manifest, with the tags that point to it, or a blob, from this repository.
 
         Raises:
@@ -171,8 +169,9 @@ class StoreRepository:
             if home is None or gone.rowcount == 0:
                 raise self._unknown(d.digest, document=d.is_document)
             if d.is_document:
+                cause = cause or Cause("deleted", self._context.actor)
                 for tag in ledger.tags_at(connection, home, d.digest):
-                    wish = ledger.Wish(tag, None, Cause("deleted", self._context.actor))
+                    wish = ledger.Wish(tag, None, cause)
                     ledger.move(connection, self._context, self.name, wish)
                 connection.execute(
                     "DELETE FROM kept WHERE repository = ? AND digest = ?", (home, digest)
@@ -220,28 +219,19 @@ class StoreRepository:
         """Remove a tag; raises TagUnknown."""
         self.move(name, None, Cause("deleted", self._context.actor))
 
-    def history(self, tag: Tag | None = None, /, origin: str = LOCAL) -> Iterator[Move]:
+    def history(
+        self, tag: Tag | None = None, /, origin: str = LOCAL, before: int | None = None
+    ) -> Iterator[Move]:
         """Yield the moves of one tag, or of all, newest first."""
-        before = 2**62
-        while True:
-            with self._database.reading() as connection:
-                rows = connection.execute(
-                    f"SELECT {ledger.COLUMNS} FROM move WHERE repository ="
-                    " (SELECT id FROM repository WHERE name = :name) AND origin = :origin"
-                    + (" AND tag = :tag" if tag is not None else "")
-                    + " AND sequence < :before ORDER BY sequence DESC LIMIT :page",
-                    {
-                        "name": self.name,
-                        "origin": origin,
-                        "tag": tag,
-                        "before": before,
-                        "page": _PAGE,
-                    },
-                ).fetchall()
-            yield from (ledger.to_move(self.name, row) for row in rows)
-            if len(rows) < _PAGE:
-                return
-            before = rows[-1][0]
+        return reading.history(self._database, reading.Series(self.name, origin, tag), before)
+
+    def touching(self, digest: Digest, /) -> Iterator[Move]:
+        """Yield the moves of our own names to a manifest, or away from it, newest first."""
+        return reading.touching(self._database, self.name, digest)
+
+    def standing(self, after: Tag | None = None, /) -> Iterator[Move]:
+        """Yield, for each of our own tags (those after `after`), the move that put it there."""
+        return reading.standing(self._database, self.name, after)
 
     def move(
         self, tag: Tag, to: Descriptor | None, cause: Cause, /, expected: Expected = ANYTHING
