@@ -6,25 +6,65 @@ repository is remote says nothing about what its registry can do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-from killick import strictjson
-from killick.client.answers import failure
+from killick import moves, strictjson
+from killick.client.answers import Asked, failure
+from killick.client.listing import pages
 from killick.client.transport import Request
-from killick.errors import Conflict, NotFound, Unsupported
+from killick.errors import Conflict, ContentError, NotFound, Unsupported
 from killick.manifest import MOST_DOCUMENT_BYTES
+from killick.names import Name
 from killick.transfer import fetch_bytes
+from killick.wire import tag_history
+from killick.wire.extensions import TAG_HISTORY
 
 if TYPE_CHECKING:
-    from killick.client.answers import Asked
     from killick.client.origin import Url
     from killick.client.repository import RemoteRepository
     from killick.client.session import Session
     from killick.digest import Digest
     from killick.manifest import Descriptor
     from killick.names import Tag
+    from killick.repository import Move
 
+_PAGE = 500
 _DONE = frozenset({200, 201, 202, 204})
+
+
+class RemoteHistory:
+    """The past of the tags in a registry that announces the `_oci` extension's tag history.
+
+    It tells neither who moved a tag nor how, and one tag at a time.
+    """
+
+    def __init__(self, session: Session, repository: RemoteRepository) -> None:
+        self._session = session
+        self._repository = repository
+
+    def history(self, tag: Tag | None = None, /) -> Iterator[Move]:
+        """Yield the moves of one tag, newest first.
+
+        Raises:
+            Unsupported: no tag is named.
+            ContentError: what the registry tells is no history.
+        """
+        if tag is None:
+            raise Unsupported(
+                f"{self._session.domain} tells the history of one tag at a time",
+                side="remote",
+                hint="name the tag",
+            )
+        domain = self._session.domain
+        rest = f"{TAG_HISTORY}/{tag}?n={_PAGE}"
+        told = chain.from_iterable(
+            tag_history.from_json(page) for page in _pages(self._session, self._repository, rest)
+        )
+        name = str(Name(domain, self._repository.name))
+        return tag_history.moves(told, name, tag, domain)
 
 
 class RemoteLedger:
@@ -33,6 +73,23 @@ class RemoteLedger:
     def __init__(self, session: Session, repository: RemoteRepository) -> None:
         self._session = session
         self._repository = repository
+
+    def history(self, tag: Tag | None = None, /) -> Iterator[Move]:
+        """Yield the moves of one tag, or of all, newest first.
+
+        Raises:
+            ContentError: what the registry tells is no history.
+        """
+        domain = self._session.domain
+        name = str(Name(domain, self._repository.name))
+        rest = f"_killick/history{f'/{tag}' if tag else ''}?n={_PAGE}"
+        for page in _pages(self._session, self._repository, rest):
+            listed = page.get("moves")
+            if not isinstance(listed, list):
+                raise ContentError(f"{domain} tells no history", side="remote")
+            for value in listed:
+                move = moves.from_json(value, f"an entry of the history that {domain} tells")
+                yield replace(move, repository=name, cause=replace(move.cause, origin=domain))
 
     def swap(self, tag: Tag, to: Descriptor | None, expected: Digest | None, /) -> None:
         """Point a tag at content that is there (None: remove it), if it now points to `expected`.
@@ -89,6 +146,12 @@ class RemoteLedger:
 
     def _url(self, rest: str) -> Url:
         return self._session.url(f"/v2/{self._repository.name}/{rest}")
+
+
+def _pages(session: Session, repository: RemoteRepository, rest: str) -> Iterator[dict[str, Any]]:
+    asked = Asked("repository", repository.label, session.domain)
+    target = f"/v2/{repository.name}/{rest}"
+    return pages(session, repository.auth, target, repository.scopes("pull"), asked)
 
 
 def _condition(expected: Digest | None) -> dict[str, str]:

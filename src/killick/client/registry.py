@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from killick import strictjson
 from killick.client.access import Access
 from killick.client.answers import Asked, failure, media_type, unexpected
-from killick.client.ledger import RemoteLedger
+from killick.client.ledger import RemoteHistory, RemoteLedger
 from killick.client.listing import MOST_PAGE_BYTES, pages, query, texts
 from killick.client.repository import RemoteRepository
 from killick.client.session import Session
@@ -27,6 +27,7 @@ from killick.wire import extensions as wire
 
 if TYPE_CHECKING:
     from killick.client.dial import Dialer
+    from killick.repository import Historic
 
 _CATALOG = ("registry:catalog:*",)
 
@@ -104,6 +105,21 @@ class RemoteRegistry:
         if response.status == 429 or isinstance(error, Unreachable):
             raise error
         return ()
+
+    def history(self, name: str, /) -> Historic:
+        """Return what tells the past of the tags of the repository at the path `name`.
+
+        Raises:
+            Unsupported: the registry does not announce that it tells it.
+        """
+        announced = self.extensions()
+        if wire.is_ledger(announced):
+            return self.ledger(name)
+        if wire.tells_history(announced):
+            return RemoteHistory(self._session, self.repository(name))
+        raise Unsupported(
+            f"{self.domain} does not announce that it tells the history of its tags", side="remote"
+        )
 
     def ledger(self, name: str, /) -> RemoteLedger:
         """Return the ledger of the repository at the path `name`.

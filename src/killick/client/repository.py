@@ -52,8 +52,8 @@ class RemoteRepository:
         self.name = path
         self._session = session
         self.auth = session.auth(path)
-        self._label = Name(session.domain, path).familiar
-        self._documents = Documents(session, self.auth, path, self._label)
+        self.label = Name(session.domain, path).familiar
+        self._documents = Documents(session, self.auth, path, self.label)
         self._referring = Referring(session, self.auth, path, self._documents)
         self._lock = threading.Lock()
         self._begun: dict[Digest, Place] = {}
@@ -126,7 +126,7 @@ class RemoteRepository:
             ProtocolError: the list has something in it that is no tag.
         """
         target = f"/v2/{self.name}/tags/list{query(n, last)}"
-        asked = Asked("repository", self._label, self._session.domain)
+        asked = Asked("repository", self.label, self._session.domain)
         listed = pages(self._session, self.auth, target, self.scopes("pull"), asked)
         try:
             yield from sorted(Tag(text) for text in texts(listed, "tags", n))
@@ -232,7 +232,7 @@ class RemoteRepository:
         return self._session.url(f"/v2/{self.name}/blobs/{digest}")
 
     def _blob(self, digest: Digest) -> Asked:
-        return Asked("blob", f"{self._label}@{digest}", self._session.domain)
+        return Asked("blob", f"{self.label}@{digest}", self._session.domain)
 
     def scopes(self, actions: str) -> tuple[str]:
         """Return the scopes of a request that needs `actions` on this repository."""

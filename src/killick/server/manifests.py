@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick.digest import Digest, verify
-from killick.errors import LimitExceeded, NotFound, Unsupported
+from killick.errors import LimitExceeded, Unsupported
 from killick.manifest import (
     MOST_DOCUMENT_BYTES,
     Descriptor,
@@ -24,11 +24,10 @@ from killick.repository import (
     Expected,
     Ledger,
     Referrers,
-    Repository,
 )
 from killick.server.bodies import whole
 from killick.server.calls import Call
-from killick.server.conditions import expected, is_conditional, is_fresh
+from killick.server.conditions import expected, is_conditional, is_fresh, standing
 from killick.server.responses import Refused, content_headers, empty, sending
 from killick.transfer import fetch_bytes
 
@@ -67,7 +66,7 @@ def _put(call: Call, raw: bytes) -> Response:
         _check_blobs(repository, document)
     tags = [reference] if isinstance(reference, Tag) else _tags_asked_for(call)
     expectation = (
-        expected(call, _standing(repository, reference)) if is_conditional(call) else ANYTHING
+        expected(call, standing(repository, reference)) if is_conditional(call) else ANYTHING
     )
     d = Descriptor(document.media_type, digest, len(raw))
     repository.put(d, BytesIO(raw))
@@ -91,7 +90,7 @@ def delete(call: Call) -> Response:
     repository = call.repository
     reference = call.reference()
     if is_conditional(call):
-        expectation = expected(call, _standing(repository, reference))
+        expectation = expected(call, standing(repository, reference))
     else:
         expectation = ANYTHING
     if isinstance(reference, Tag):
@@ -125,13 +124,6 @@ def _check_blobs(repository: Content, document: Manifest) -> None:
             f"the manifest needs blobs that are not in this repository: {missing[0]}",
             detail={"digests": [str(digest) for digest in missing[:_MOST_NAMED]]},
         )
-
-
-def _standing(repository: Repository, reference: Tag | Digest) -> Digest | None:
-    try:
-        return repository.resolve(reference).digest
-    except NotFound:
-        return None
 
 
 def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) -> None:

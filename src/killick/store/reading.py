@@ -20,7 +20,7 @@ _TOUCHING = f"""
 SELECT {COLUMNS} FROM move WHERE repository = {_HOME} AND sequence IN (
     SELECT sequence FROM move WHERE digest = :digest AND repository = {_HOME}
     UNION SELECT sequence FROM move WHERE previous = :digest AND repository = {_HOME}
-) AND origin = :origin AND sequence < :before ORDER BY sequence DESC LIMIT :page
+) AND origin = :origin AND +sequence < :before ORDER BY sequence DESC LIMIT :page
 """
 
 _STANDING = f"""
