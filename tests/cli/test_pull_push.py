@@ -126,18 +126,6 @@ def test_a_tag_that_has_moved_on_is_a_warning(name, publish):
     assert local_tags(name) == {}
 
 
-def test_the_past_is_the_one_that_this_machine_observed(name, publish):
-    old = publish(f"{name}:1", one(b"one"))
-    run("pull", f"{name}:1")
-    publish(f"{name}:1", one(b"two"))
-    run("pull", f"{name}:1")
-    ran = run("pull", "-q", f"{name}:1~1")
-    assert ran.out == f"{name}@{old}\n"
-    assert "this machine observed" in ran.err
-    unknown = run("pull", f"{name}:1~7")
-    assert (unknown.status, unknown.out) == (4, "")
-
-
 def test_one_platform_of_an_index_is_pulled_and_the_index_kept(name, publish, tmp_path):
     digest = publish(f"{name}:1", two_platforms)
     assert run("pull", "-q", f"{name}:1").out == f"{name}@{digest}\n"

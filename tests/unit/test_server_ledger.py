@@ -159,7 +159,7 @@ def test_a_digest_has_tags_now_and_had_others(client, builds):
         "actor": "mate@deck",
     }
     path = f"/v2/team/app/_killick/digests/{builds[1].digest}?n=1"
-    assert [page for page in pages(client, path, "tags")] == [[now], [then]]
+    assert pages(client, path, "tags") == [[now], [then]]
     assert asked("sha256:" + "0" * 64) == []
     assert client.get("/v2/team/app/_killick/digests/abc").status_code == 400
 
