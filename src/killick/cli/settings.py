@@ -12,13 +12,11 @@ ca_file = "/etc/ssl/our-ca.pem"     # also: cert, key, insecure_skip_verify
 from __future__ import annotations
 
 import os
-import tomllib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 from killick.errors import UsageError
 from killick.names import is_domain
@@ -73,20 +71,34 @@ class Settings:
 
 def settings_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where the file of settings is, or would be."""
-    named = environment.get("KILLICK_CONFIG")
-    return Path(named) if named else platformdirs.user_config_path("killick") / "config.toml"
+    if named := environment.get("KILLICK_CONFIG"):
+        return Path(named)
+    return _own_folder(environment, "XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
-def data_folder() -> Path:
+def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the platform's folder for what Killick keeps."""
-    return platformdirs.user_data_path("killick")
+    return _own_folder(environment, "XDG_DATA_HOME", ".local/share")
+
+
+def _own_folder(environment: Mapping[str, str], variable: str, usual: str) -> Path:
+    """Return Killick's folder by the XDG base directory specification, or by macOS's habits.
+
+    A library for this took longer to import than `killick images` takes to list a hundred tags.
+    """
+    stated = environment.get(variable, "")
+    if Path(stated).is_absolute():
+        return Path(stated) / "killick"
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/killick").expanduser()
+    return Path("~", usual, "killick").expanduser()
 
 
 def _store(environment: Mapping[str, str], stated: object) -> Path:
     if named := environment.get("KILLICK_STORE"):
         return Path(named).expanduser()
     if stated is None:
-        return data_folder() / "store"
+        return data_folder(environment) / "store"
     if not isinstance(stated, str) or not stated:
         raise UsageError("store must be a path")
     return Path(stated).expanduser()
@@ -108,11 +120,19 @@ def _progress(value: object) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"{path} can't be read ({error.strerror})", side="file") from None
+    except UnicodeError:
+        raise UsageError(f"{path} is not UTF-8", side="file") from None
+    if not text.strip():
+        return {}
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
     except ValueError as error:
         raise UsageError(f"{path} is not TOML ({error})", side="file") from None
 

@@ -109,8 +109,9 @@ class Blobs:
         file = self._file(held)
         if file is None:
             return False
-        with Checked(file, held, self._good, self._bad) as reader:
+        with file:
             try:
+                reader = Checked(file, held, self._good, self._bad)
                 while reader.read(CHUNK):
                     pass
             except DigestMismatch:
@@ -136,10 +137,10 @@ class Blobs:
         return Shape.of(stat) == held.shape and 0 <= age < TRUSTED_FOR // timedelta(microseconds=1)
 
     def _good(self, held: Held, shape: Shape) -> None:
-        """Note that a file was verified just now, in this shape."""
+        """Note that a file was verified just now, in this shape; no matter if that fails."""
         if self._context.read_only:
             return
-        with self._context.database.writing() as connection:
+        with suppress(StoreError), self._context.database.writing() as connection:
             connection.execute(
                 "UPDATE blob SET inode = ?, mtime = ?, ctime = ?, verified = ?"
                 " WHERE digest = ? AND damaged = 0",
@@ -203,7 +204,7 @@ class Checked(VerifyingReader):
         except DigestMismatch as error:
             self._tell_bad(self._held, self._shape)
             raise DigestMismatch(
-                f"the stored content of {self._held.digest} is damaged; it was put in quarantine",
+                f"the stored content of {self._held.digest} is damaged",
                 hint="pull or push it again, which heals it",
             ) from error
         if Shape.of(os.fstat(self._file.fileno())) == self._shape:

@@ -93,18 +93,18 @@ class Check:
             if damaged:
                 yield self._about(digest, "was found damaged or missing before")
                 continue
-            held = Held(digest, shape, verified)
-            try:
-                problem = None if self._blobs.check(held) else self._what(digest)
-            except StoreError as error:
-                problem = error.message
+            problem = self._look_at(Held(digest, shape, verified))
             if problem is not None:
                 yield self._about(digest, problem)
 
-    def _what(self, digest: Digest) -> str:
-        if self._blobs.path(digest).exists() and self._context.read_only:
-            return "its bytes are wrong"
-        return "its bytes were wrong, or its file was missing; pull or push it again to heal it"
+    def _look_at(self, held: Held) -> str | None:
+        there = self._blobs.path(held.digest).exists()
+        try:
+            if self._blobs.check(held):
+                return None
+        except StoreError as error:
+            return error.message
+        return "its bytes are wrong" if there else "its file is missing"
 
     def _rows(self) -> Iterator[tuple[Digest, bool, Shape, int]]:
         """Yield what to look at, in pages, so that no reader is held for as long as it takes."""

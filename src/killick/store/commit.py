@@ -63,20 +63,26 @@ class Committer:
         """
         with self._mutex:
             self._waiting.append(arrival)
-        with self._turn:
-            if not arrival.settled:
-                self._lead()
+        try:
+            with self._turn:
+                while not arrival.settled:
+                    self._lead()
+        finally:
+            self._withdraw(arrival)
         if arrival.failure is not None:
             raise arrival.failure
 
-    def _lead(self) -> None:
-        """Commit what waits; the caller's own arrival is among it, or was settled before."""
+    def _withdraw(self, arrival: Arrival) -> None:
+        """Take an arrival back whose thread was interrupted while it waited."""
         with self._mutex:
-            batch, self._waiting = self._waiting, []
-        for start in range(0, len(batch), _MOST_TOGETHER):
-            self._settle(batch[start : start + _MOST_TOGETHER])
+            if arrival in self._waiting:
+                self._waiting.remove(arrival)
 
-    def _settle(self, batch: Sequence[Arrival]) -> None:
+    def _lead(self) -> None:
+        """Commit what has waited longest."""
+        with self._mutex:
+            batch = self._waiting[:_MOST_TOGETHER]
+            self._waiting = self._waiting[_MOST_TOGETHER:]
         failure: KillickError | None = StoreError("the commit was interrupted", hint="try again")
         try:
             self._run(batch)

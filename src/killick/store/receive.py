@@ -19,7 +19,7 @@ from killick.store import durable
 
 PIPELINE_FROM = 4 * 1024 * 1024
 _BUFFERS = 8
-_FLUSH_EVERY = 16 * 1024 * 1024
+_FLUSH_EVERY = 32 * 1024 * 1024
 
 Pulse = Callable[[], None]
 
@@ -96,6 +96,8 @@ def _piped(source: BinaryIO, sink: Sink, verifier: Verifier, pulse: Pulse) -> No
 
 def _start_flush(descriptor: int, count: int) -> None:
     """Let the disk begin on the last `count` bytes, so that the fsync at the end is short."""
+    if not hasattr(os, "posix_fadvise"):
+        return
     end = os.lseek(descriptor, 0, os.SEEK_CUR)
     os.posix_fadvise(descriptor, end - count, count, os.POSIX_FADV_DONTNEED)
 

@@ -91,7 +91,11 @@ class StoreUpload:
         self._intake.leases.keep_alive()
         with self._locked() as file:
             os.lseek(file.descriptor, self.size, os.SEEK_SET)
-            durable.write(file.descriptor, data, file.path)
+            try:
+                durable.write(file.descriptor, data, file.path)
+            except BaseException:
+                os.ftruncate(file.descriptor, self.size)
+                raise
             self._remembered.wrote(file.path, self.size, data)
             self.size += len(data)
 
