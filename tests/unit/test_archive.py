@@ -354,7 +354,7 @@ class TestHostile:
             "./oci-layout",
             "blobs//..",
         ],
-        ids=str,
+        ids=lambda member: getattr(member, "name", member),
     )
     def test_members_that_have_no_place_in_an_archive(self, tmp_path, member):
         with pytest.raises(ContentError) as caught:

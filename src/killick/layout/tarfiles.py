@@ -43,10 +43,6 @@ class TarFiles:
             self._file.close()
             raise
 
-    def names(self) -> list[str]:
-        """Return the names of all files and links, in the order of the tar."""
-        return list(self._members)
-
     def find(self, name: str) -> Member | None:
         """Return the file called `name`, links to it followed, or None."""
         for _ in range(MOST_LINKS):
