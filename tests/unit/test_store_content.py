@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from images import artifact, image, multi_platform
-from stores import NAME, Clock, blob, damage, file_of, files, put, read
 
+from images import artifact, image, multi_platform
 from killick.digest import Digest
 from killick.errors import (
     BlobUnknown,
@@ -34,6 +33,7 @@ from killick.repository import (
     Uploads,
 )
 from killick.store import Store
+from stores import NAME, Clock, blob, damage, file_of, files, put, read
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 

@@ -1,21 +1,19 @@
 """Resumable content: gone on with after failures and kills, by one process at a time."""
 
 import io
-import os
 import resource
 import signal
 import threading
 import time
 
 import pytest
-from images import image
-from stores import NAME, blob, damage, files, output, put, python, read
 
-from killick.digest import Digest
+from images import image
 from killick.errors import ContentError, DigestMismatch, StoreError, Unreachable
 from killick.manifest import OCI_MANIFEST, Descriptor
 from killick.memory import MemoryRegistry
 from killick.store import Store
+from stores import NAME, blob, damage, files, output, put, python, read
 
 CONTENT = bytes(range(256)) * 4096 * 6  # 6 MiB: more than is hashed in line
 

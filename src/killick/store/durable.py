@@ -185,9 +185,9 @@ def reserve(path: Path, size: int) -> None:
     with suppress(StoreError, OSError):
         temporary, descriptor = create(path.parent)
         try:
-            os.posix_fallocate(descriptor, 0, size)
+            write(descriptor, bytes(size), temporary)
             temporary.replace(path)
-        except OSError:
+        except StoreError:
             remove(temporary)
         finally:
             os.close(descriptor)

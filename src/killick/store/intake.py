@@ -38,6 +38,15 @@ class Intake:
         self._committer = Committer(context, blobs)
         self.leases = leases
 
+    def begin(self) -> None:
+        """Get ready to take something in.
+
+        Raises:
+            StoreReadOnly: the store was opened for reading only.
+        """
+        self._context.database.check_writable()
+        self.leases.use()
+
     def put(self, repository: str, d: Descriptor, source: BinaryIO) -> None:
         """Take the whole of `source` as the content of `d`.
 
@@ -45,7 +54,7 @@ class Intake:
             DigestMismatch, ContentError, UnverifiableDigest: it is not, and nothing was kept.
             StoreError: it can't be written.
         """
-        self.leases.use()
+        self.begin()
         verifier = Verifier(d.digest, d.size)
         document = None
         if d.is_document:
