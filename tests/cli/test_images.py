@@ -56,6 +56,23 @@ def test_all_also_lists_what_a_tag_used_to_point_to(moved):
     ]
 
 
+def test_all_of_one_tag_is_what_it_points_to_and_what_it_used_to(moved):
+    keep(build(b"another"), tag="1.6")
+    for pattern in ("golftrack:1.5", "golf*:1.5"):
+        tags = run("images", "-a", pattern, "--format", "{{.Tag}}").lines
+        assert tags == ["1.5", "1.5~1"]
+    assert run("images", "-a", "golftrack:1.5~1", "--format", "{{.Tag}}").lines == ["1.5~1"]
+    assert run("images", "golftrack:1.5@{yesterday}").status == 2
+
+
+def test_images_by_digest_or_its_beginning(moved):
+    new = moved[1]
+    for pattern in (str(new), new.encoded, new.short, new.short[:6], f"golftrack@{new}"):
+        assert run("images", pattern, "--format", "{{.Digest}}").lines == [str(new)]
+    identity = run("images", "-q").out.strip()
+    assert run("images", "-q", identity).lines == [identity]
+
+
 def test_json_has_exact_values_an_object_a_line(moved):
     old, new = sorted(
         map(json.loads, run("images", "-a", "--json").lines), key=lambda row: row["Current"]
@@ -172,3 +189,17 @@ def test_the_tree_shows_platforms_and_what_is_held():
     assert first.startswith("├─ linux/amd64")
     assert second.startswith("└─ linux/arm64")
     assert second.endswith("yes")
+
+
+def test_the_tree_says_what_is_not_held():
+    def partial(repository):
+        held = make.image(repository, platform=make.ARM64)
+        absent = make.Descriptor.of(make.OCI_MANIFEST, b"never seen")
+        return make.index(repository, [(held, make.ARM64), (absent, make.AMD64), (absent, None)])
+
+    keep(partial)
+    keep(build(b"single"), tag="single")
+    rows = run("images", "--tree", "--no-trunc").lines
+    assert [row.split()[-1] for row in rows[2:5]] == ["yes", "no", "no"]
+    assert make.OCI_MANIFEST in rows[4]
+    assert len(rows) == 6

@@ -86,6 +86,12 @@ def test_an_unknown_field_is_a_usage_error_even_without_rows():
         show_document({"Version": "1"}, Style("{{.Nope}}"), [])
 
 
+def test_one_document_is_printed_whole_or_by_template(capsys):
+    for form, printed in ((None, "a\n"), ("json", '{"A":[1,null]}\n'), ("{{.A}}", "[1 <nil>]\n")):
+        show_document({"A": [1, None]}, Style(form), ["a"])
+        assert capsys.readouterr().out == printed
+
+
 def test_control_characters_reach_neither_terminals_nor_json(capsys):
     write(["a\x1b[31m\x07b\x9bc\u202ed\te"])
     out = capsys.readouterr().out

@@ -2,7 +2,8 @@
 
 A bare reference is in a registry; `store:REF` in the local store; `oci:DIR[:TAG|@DIGEST]` in an OCI
 layout; `oci-archive:FILE[:…]` and `docker-archive:FILE[:…]` in a tar of it, or of `docker save`. As
-with skopeo, a path ends at its first colon, and a full name may stand where a tag does.
+with skopeo, a path ends at its first colon; a full name may stand where a tag does, and always does
+in a docker archive.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from killick.names import DEFAULT_TAG, Reference, Tag
 Scheme = Literal["registry", "store", "oci", "oci-archive", "docker-archive"]
 
 _FILES = ("oci", "oci-archive", "docker-archive")
-_DIGEST_AT_END = re.compile(r"(.+)@((?:sha256|sha512):[0-9a-f]+)")
+_DIGEST_AT_END = re.compile(r"(.*)@((?:sha256|sha512):[0-9a-f]+)")
 _HEX_64 = re.compile(r"[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
@@ -78,7 +79,7 @@ class Endpoint:
             raise UsageError(f"{text!r} names no path", hint=f"write it as {scheme}:PATH[:TAG]")
         kind: Scheme = next(k for k in ("oci", "oci-archive", "docker-archive") if k == scheme)
         path = Path(file).expanduser()
-        if not name or _TAG.fullmatch(name):
+        if not name or (_TAG.fullmatch(name) and kind != "docker-archive"):
             return cls(kind, text, None, path, Tag(name) if name else None, digest)
         reference = Reference.parse(name)
         return cls(kind, text, reference, path, reference.effective_tag, digest)

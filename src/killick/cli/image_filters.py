@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Test = Callable[["ImageRow"], bool]
 
+_PREFIX = re.compile(r"(?:sha256:|sha512:)?[0-9a-f]{6,128}")
+
 
 def wanted(session: Session, pattern: str | None, filters: Sequence[str]) -> Test:
     """Return the test for the images that a pattern and filters ask for.
@@ -51,32 +53,59 @@ def shown_tag(row: ImageRow) -> str | None:
 
 
 def _by_reference(_: Session, value: str) -> Test:
-    """Match a name, with or without tag or digest, or a pattern in which `*` stops at `/`."""
-    exact = _exact(value)
-    if exact is not None:
-        return exact
-    fits = _glob(value).fullmatch
+    """Match a name, with or without tag or digest; a pattern; or the beginning of a digest.
+
+    In a pattern, `*` stops at `/`, as in docker.
+    """
+    digits = value.partition(":")[2] if value.startswith(("sha256:", "sha512:")) else value
+    by_digest = _PREFIX.fullmatch(value) is not None
+    by_name = _exact(value) or _fitting(value)
 
     def test(row: ImageRow) -> bool:
-        name, tag = familiar(row.repository), shown_tag(row)
-        return bool(fits(name) or (tag and fits(f"{name}:{tag}")) or fits(row.repository))
+        if by_name(row):
+            return True
+        digests = (row.descriptor.digest, row.image_id) if by_digest else ()
+        return any(digest.encoded.startswith(digits) for digest in digests)
+
+    return test
+
+
+def _fitting(pattern: str) -> Test:
+    fits = _glob(pattern).fullmatch
+
+    def test(row: ImageRow) -> bool:
+        name = familiar(row.repository)
+        names = [name, row.repository]
+        names += [f"{name}:{tag}" for tag in (row.tag, shown_tag(row)) if tag]
+        return any(map(fits, names))
 
     return test
 
 
 def _exact(value: str) -> Test | None:
-    """Return the test for a name without wildcards, or None if `value` is none."""
+    """Return the test for a name without wildcards, or None if `value` is none.
+
+    Raises:
+        UsageError: it is a moment of a tag, which is one image and no list.
+    """
     try:
-        reference = Reference.parse(value)
+        asked = Reference.parse(value)
     except BadReference:
         return None
-    repository, digest = str(reference.name), reference.digest
-    tag = reference.tag and f"{reference.tag}{f'~{reference.back}' if reference.back else ''}"
+    if asked.moment is not None:
+        raise UsageError(
+            f"{value!r} is one moment of a tag, and images lists tags",
+            hint=f"try killick inspect {value!r}",
+        )
+    repository = str(asked.name)
 
     def test(row: ImageRow) -> bool:
-        if row.repository != repository or (digest and row.descriptor.digest != digest):
-            return False
-        return tag is None or shown_tag(row) == tag
+        return (
+            row.repository == repository
+            and asked.tag in (None, row.tag)
+            and asked.back in (None, row.back)
+            and asked.digest in (None, row.descriptor.digest)
+        )
 
     return test
 

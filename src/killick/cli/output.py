@@ -220,9 +220,9 @@ def format_options(
             quiet: bool = False,
             **named: Any,  # noqa: ANN401 - whatever the command takes
         ) -> int | None:
-            if as_json and form not in (None, "json"):
+            if as_json and form not in (None, "", "json"):
                 raise UsageError("--json and --format exclude each other")
-            style = Style("json" if as_json else form, no_trunc, quiet)
+            style = Style("json" if as_json else form or None, no_trunc, quiet)
             status: int | None = function(*positional, style=style, **named)
             return status
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 UPDATES_PER_SECOND = 10
 MOST_FINISHED_BARS = 8
+LEAST_BAR, MOST_BAR = 6, 40
+BESIDE_BAR = 76
+"""What the columns beside a bar take at most, and a little more: the terminal prints ^C there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +208,13 @@ def _new_rich() -> RichProgress:
         TransferSpeedColumn,
     )
 
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
+        BarColumn(bar_width=max(LEAST_BAR, min(MOST_BAR, console.width - BESIDE_BAR))),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         refresh_per_second=UPDATES_PER_SECOND,
-        expand=True,
     )

@@ -12,13 +12,10 @@ ca_file = "/etc/ssl/our-ca.pem"     # also: cert, key, insecure_skip_verify
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 from killick.errors import UsageError
 from killick.names import is_domain
@@ -73,13 +70,18 @@ class Settings:
 
 def settings_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where the file of settings is, or would be."""
-    named = environment.get("KILLICK_CONFIG")
-    return Path(named) if named else platformdirs.user_config_path("killick") / "config.toml"
+    if named := environment.get("KILLICK_CONFIG"):
+        return Path(named)
+    from platformdirs import user_config_path
+
+    return user_config_path("killick") / "config.toml"
 
 
 def data_folder() -> Path:
     """Return the platform's folder for what Killick keeps."""
-    return platformdirs.user_data_path("killick")
+    from platformdirs import user_data_path
+
+    return user_data_path("killick")
 
 
 def _store(environment: Mapping[str, str], stated: object) -> Path:
@@ -108,11 +110,19 @@ def _progress(value: object) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"{path} can't be read ({error.strerror})", side="file") from None
+    except UnicodeError:
+        raise UsageError(f"{path} is not UTF-8", side="file") from None
+    if not text.strip():
+        return {}
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
     except ValueError as error:
         raise UsageError(f"{path} is not TOML ({error})", side="file") from None
 

@@ -216,9 +216,11 @@ def translated(error: Exception, origin: Origin) -> KillickError:
             side="remote",
             hint="if it is meant to speak plain HTTP, say --plain-http",
         )
-    if isinstance(error, ssl.SSLError) and not isinstance(error, _BROKEN_TLS):
-        return Unreachable(
-            f"{where} refuses the TLS connection ({error.reason or 'no reason given'})",
+    if isinstance(error, ssl.SSLError) and not isinstance(error, TimeoutError):
+        # A broken one may be the network, or a refusal whose reason was lost on the way.
+        kind = Interrupted if isinstance(error, _BROKEN_TLS) else Unreachable
+        return kind(
+            f"{where} broke off the TLS connection ({error.reason or 'without a reason'})",
             side="remote",
             hint="if it wants a client certificate, name that with --cert and --key",
         )

@@ -191,9 +191,12 @@ def origin_of(domain: str, *, plain_http: bool | None = None, tls: bool = False)
     """
     host = "registry-1.docker.io" if domain in ("docker.io", "index.docker.io") else domain
     try:
-        origin = Url.parse(f"https://{host}").origin
+        url = Url.parse(f"https://{host}")
     except ProtocolError:
-        raise UsageError(f"{domain!r} is not a registry's host") from None
+        url = None
+    if url is None or re.search(r"[/?#]", host):
+        raise UsageError(f"{domain!r} is not a registry's host")
+    origin = url.origin
     plain = origin.is_loopback if plain_http is None else plain_http
     if tls or not plain:
         return origin

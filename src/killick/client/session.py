@@ -124,7 +124,11 @@ class Session:
         repeatable = request.body is None or isinstance(request.body, bytes)
         if response.status != 401 or response.url.origin != self.origin or not repeatable:
             return response
-        renewed = self._renew(response, auth, scopes, shown)
+        try:
+            renewed = self._renew(response, auth, scopes, shown)
+        except BaseException:
+            response.close()
+            raise
         if renewed is None:
             return response
         response.close()

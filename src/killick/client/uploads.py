@@ -266,9 +266,9 @@ class Upload:
             response = self._once(self._place.request("GET"))
             with response:
                 match = _RANGE.fullmatch(response.header("Range") or "")
-                if response.status in (200, 202, 204) and match:
-                    count = int(match[1]) + 1 if match[1] != "0" else 0
-                    supply.go_to(min(count, supply.position, self._descriptor.size))
+                # 0-0 is what some registries say for one byte, and others for none.
+                if response.status in (200, 202, 204) and match and match[1] != "0":
+                    supply.go_to(min(int(match[1]) + 1, supply.position))
                     return Place.named_by(response, self._session, self._place)
         supply.go_to(0)
         return self._begin()
