@@ -9,6 +9,7 @@ KillickError                        exit  code
 │   ├── DigestMismatch                6   digest-mismatch
 │   ├── UnverifiableDigest            1   unverifiable-digest
 │   ├── Unacceptable                  1   unacceptable (a document of a kind that is refused)
+│   ├── Incomplete                    1   incomplete (only a part of an image is here)
 │   └── LimitExceeded                 1   limit-exceeded
 ├── NotFound                          4   not-found
 │   ├── NameUnknown                   4   name-unknown
@@ -112,6 +113,12 @@ class Unacceptable(ContentError):
     """A document is recognised and refused: schema 1, or one that is index and manifest at once."""
 
     code = "unacceptable"
+
+
+class Incomplete(ContentError):
+    """Only a part of an image is here, where all of it is needed."""
+
+    code = "incomplete"
 
 
 class LimitExceeded(ContentError):

@@ -55,7 +55,7 @@ _DESCRIPTOR_FIELDS = frozenset(
 class Descriptor:
     """What some content is (`media_type`), its digest and its size in bytes (OCI descriptor.md).
 
-    `data` is the content itself where it was embedded, already checked against the digest;
+    `data` is the content itself where it was embedded and could be checked against the digest;
     `extra` holds fields that the specification does not name.
     """
 
@@ -249,11 +249,14 @@ class Index(_Document):
 Document = Manifest | Index
 
 
-def parse_document(raw: bytes, media_type: str | None = None) -> Document:
+def parse_document(
+    raw: bytes, media_type: str | None = None, digest: Digest | None = None
+) -> Document:
     """Return the manifest or index whose bytes are `raw`.
 
     `media_type` is what the sender called it; the document's own `mediaType` must agree. Without
-    either, the fields decide (OCI documents may leave `mediaType` out).
+    either, the fields decide (OCI documents may leave `mediaType` out). `digest` is the name by
+    which it goes, checked by the caller; None means its sha256.
 
     Raises:
         LimitExceeded: larger than 4 MiB, nested too deep, or too many children.
@@ -266,7 +269,7 @@ def parse_document(raw: bytes, media_type: str | None = None) -> Document:
         )
     fields = _mapping(strictjson.loads(raw, "the manifest"), "the manifest")
     kind = _media_type(fields, media_type)
-    descriptor = Descriptor.of(kind, raw)
+    descriptor = Descriptor(kind, digest or Digest.of(raw), len(raw))
     if kind in INDEX_TYPES:
         return Index(raw, descriptor, fields, _descriptors(fields, "manifests"))
     config = Descriptor.from_json(fields.get("config"), "the config")
@@ -276,6 +279,8 @@ def parse_document(raw: bytes, media_type: str | None = None) -> Document:
 def _media_type(fields: Mapping[str, Any], stated: str | None) -> str:
     stated = stated.partition(";")[0].strip().lower() if stated else None
     own = fields.get("mediaType")
+    if own is not None and not isinstance(own, str):
+        raise Unacceptable("the manifest's mediaType is not a text", side="remote")
     if fields.get("schemaVersion") == 1 or stated in DOCKER_SCHEMA_1 or own in DOCKER_SCHEMA_1:
         raise Unacceptable(
             "the image has a Docker schema 1 manifest, a format withdrawn in 2019",
@@ -336,12 +341,14 @@ class Config:
         """The digests of the layers' uncompressed tars, lowest first.
 
         Raises:
-            ContentError: one is no digest.
+            ContentError: they are no list, or one is no digest.
         """
         rootfs = self.fields.get("rootfs")
-        listed = rootfs.get("diff_ids", []) if isinstance(rootfs, dict) else []
+        listed = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+        if listed is not None and not isinstance(listed, list):
+            raise _bad("the config's diff_ids are not a list")
         try:
-            return tuple(Digest.parse(str(text)) for text in listed)
+            return tuple(Digest.parse(str(text)) for text in listed or ())
         except BadDigest as error:
             raise _bad(f"the config's diff_ids: {error.message}") from None
 
@@ -420,6 +427,7 @@ def _embedded(fields: Mapping[str, Any], digest: Digest, size: int, where: str) 
         data = base64.b64decode(value, validate=True)
     except (TypeError, ValueError, binascii.Error):
         raise _bad(f"{where}'s data is not base64") from None
-    if digest.verifiable:
-        verify(data, digest, size)
+    if not digest.verifiable:
+        return None
+    verify(data, digest, size)
     return data

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from io import BytesIO
+from secrets import token_hex
 from typing import BinaryIO
 
-from killick.digest import Digest, Verifier, chunks
-from killick.errors import BlobUnknown, Conflict, ManifestUnknown, TagUnknown
+from killick.digest import Bytes, Digest, Verifier, chunks, verify
+from killick.errors import BlobUnknown, Conflict, ManifestUnknown, TagUnknown, UploadUnknown
 from killick.manifest import Descriptor, Document, parse_document
 from killick.moments import utc_now
 from killick.names import Tag
@@ -39,7 +40,7 @@ class MemoryRegistry:
 
 
 class MemoryRepository:
-    """Content, tags, a ledger, mounts, deletes and referrers, in dictionaries under one lock."""
+    """Content, tags, a ledger, uploads, mounts, deletes and referrers, in dictionaries."""
 
     def __init__(
         self, name: str, registry: MemoryRegistry, actor: str, clock: Callable[[], datetime]
@@ -53,6 +54,7 @@ class MemoryRepository:
         self._documents: dict[Digest, Document] = {}
         self._tags: dict[tuple[str, Tag], Descriptor] = {}
         self._moves: list[Move] = []
+        self._uploads: dict[str, MemoryUpload] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -87,7 +89,7 @@ class MemoryRepository:
         verifier.finish()
         content = b"".join(pieces)
         if d.is_document:
-            self._documents[d.digest] = parse_document(content, d.media_type)
+            self._documents[d.digest] = parse_document(content, d.media_type, d.digest)
         else:
             self._content[d.digest] = content
 
@@ -145,6 +147,18 @@ class MemoryRepository:
                 self._tags[series] = to
             return move
 
+    def begin(self) -> MemoryUpload:
+        """Start an upload."""
+        upload = MemoryUpload(self._uploads, self._content)
+        self._uploads[upload.id] = upload
+        return upload
+
+    def upload(self, identifier: str, /) -> MemoryUpload:
+        """Return an upload that was begun earlier."""
+        with suppress(KeyError):
+            return self._uploads[identifier]
+        raise UploadUnknown(f"{self.name} has no upload {identifier}")
+
     def mount(self, d: Descriptor, sister: str, /) -> bool:
         """Make a blob of the repository `sister` visible here."""
         content = self._registry.repository(sister)._content.get(d.digest)
@@ -189,3 +203,34 @@ class MemoryRepository:
         with suppress(KeyError):
             return self._documents[digest]
         raise ManifestUnknown(f"{self.name} has no manifest {digest}")
+
+
+class MemoryUpload:
+    """Content on its way into a `MemoryRepository`, among the uploads that are under way."""
+
+    def __init__(self, others: dict[str, MemoryUpload], target: dict[Digest, bytes]) -> None:
+        self.id = token_hex(16)
+        self._others = others
+        self._target = target
+        self._data = bytearray()
+
+    @property
+    def size(self) -> int:
+        """How many bytes are held."""
+        return len(self._data)
+
+    def write(self, data: Bytes, /) -> None:
+        """Append `data`."""
+        self._data += data
+
+    def commit(self, digest: Digest | None = None, /) -> Descriptor:
+        """Verify, make visible, and return the descriptor."""
+        self.cancel()
+        found = digest or Digest.of(self._data)
+        verify(self._data, found)
+        self._target[found] = bytes(self._data)
+        return Descriptor(BLOB_TYPE, found, self.size)
+
+    def cancel(self) -> None:
+        """Forget the upload."""
+        self._others.pop(self.id, None)

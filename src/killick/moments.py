@@ -15,7 +15,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LONG_UNITS = {"second": "s", "sec": "s", "minute": "m", "min": "m", "hour": "h", "day": "d"} | {
     "week": "w"
 }
-_AGO = re.compile(r"(\d{1,9})\s*([a-z]+)(?:\s+ago)?")
+_AGO = re.compile(r"([0-9]{1,9})\s*([a-z]+)(?:\s+ago)?")
 
 
 def utc_now() -> datetime:
@@ -38,9 +38,9 @@ def parse_moment(text: str, now: datetime) -> datetime:
         return _ago(text, int(match[1]), match[2], now)
     try:
         moment = datetime.fromisoformat(words)
-    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _not_a_moment(text) from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
 
 
 def _ago(text: str, count: int, unit: str, now: datetime) -> datetime:
@@ -62,4 +62,4 @@ def _not_a_moment(text: str) -> UsageError:
 
 def rfc3339(moment: datetime) -> str:
     """Return `moment` as RFC 3339 in UTC, with microseconds: `2026-11-01T14:30:05.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -82,8 +82,9 @@ class Name:
             return str(self)
         head, _, rest = self.path.partition("/")
         if head == "library" and rest and "/" not in rest:
-            return rest
-        # Docker would print docker.io/my.host/x as my.host/x, which is another repository.
+            return str(self) if _HEX_64.fullmatch(rest) else rest
+        # Docker would print docker.io/my.host/x as my.host/x, which is another repository; and
+        # docker.io/library/<64 hexadecimal digits> as what it refuses to read.
         return str(self) if _looks_like_domain(head) or not rest else self.path
 
     def __str__(self) -> str:
@@ -222,7 +223,7 @@ def _with_domain(text: str, original: str) -> str:
         domain, remote = (DOCKER_HUB if head == "index.docker.io" else head), rest
     if domain == DOCKER_HUB and "/" not in remote:
         remote = f"library/{remote}"
-    path = remote.partition(":")[0]
+    path = remote.partition(":")[0].removeprefix("library/")
     if path.lower() != path:
         raise BadReference(
             f"{_shown(original)} is not an image reference: the repository name must be lower case",

@@ -6,7 +6,7 @@ variants follow containerd, so that Killick picks what docker would pick.
 
 from __future__ import annotations
 
-import platform as machine
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Platform:
     @classmethod
     def host(cls) -> Platform:
         """Return the platform whose images this machine runs: Linux, on its own architecture."""
-        return cls(*_normal("linux", machine.machine().lower(), None))
+        return cls(*_normal("linux", os.uname().machine.lower(), None))
 
     def to_json(self) -> dict[str, Any]:
         """Return the OCI form, absent parts left out."""
@@ -118,13 +118,13 @@ def best(wanted: Platform, offered: Iterable[Platform]) -> Platform | None:
     return min(ranked, key=lambda entry: entry[:2])[2] if ranked else None
 
 
-def _normal(os: str, architecture: str, variant: str | None) -> tuple[str, str, str | None]:
-    os = _OPERATING_SYSTEMS.get(os.lower(), os.lower())
+def _normal(system: str, architecture: str, variant: str | None) -> tuple[str, str, str | None]:
+    system = _OPERATING_SYSTEMS.get(system.lower(), system.lower())
     architecture, implied = _ARCHITECTURES.get(architecture.lower(), (architecture.lower(), None))
     variant = variant.lower() if variant else implied
     if variant and variant.isdigit():
         variant = f"v{variant}"
-    return os, architecture, variant
+    return system, architecture, variant
 
 
 def _compatible(architecture: str, variant: str | None) -> list[tuple[str, str | None]]:

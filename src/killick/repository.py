@@ -212,10 +212,17 @@ class Resumable(Protocol):
 
 
 class Upload(Protocol):
-    """Content whose digest is not known until it has all come. `size` bytes are held."""
+    """Content whose digest is not known until it has all come."""
 
-    id: str
-    size: int
+    @property
+    def id(self) -> str:
+        """By what `Uploads.upload` finds it again."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes are held."""
+        ...
 
     def write(self, data: Bytes, /) -> None:
         """Append `data`."""

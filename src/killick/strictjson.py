@@ -7,6 +7,7 @@ so whatever RFC 8259 leaves to the parser is refused here.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -15,6 +16,7 @@ from killick.errors import ContentError, LimitExceeded
 MOST_DEPTH = 64
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
 
@@ -22,14 +24,21 @@ def loads(data: bytes, what: str) -> Any:  # noqa: ANN401 - JSON is any of six t
     """Return the value that `data`, UTF-8 JSON, stands for; `what` names it in errors.
 
     Raises:
-        ContentError: not JSON, not UTF-8, a key twice in one object, or a number that is not one.
+        ContentError: not JSON, not UTF-8, a key twice in one object, half a character (a lone
+            surrogate), or a number that is none or too large.
         LimitExceeded: nested deeper than `MOST_DEPTH`.
     """
     _check_depth(data, what)
     try:
-        return json.loads(
-            data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_constant
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_no_constant,
+            parse_float=_finite,
         )
+        if _SURROGATE.search(data):
+            compact(value)  # fails on half a character, which no reader could write again
+        return value
     except (ValueError, RecursionError) as error:
         reason = str(error).partition(":")[0]
         raise ContentError(f"{what} is not valid JSON ({reason})", side="remote") from None
@@ -51,6 +60,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("an object has the same key twice")
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return number
 
 
 def _no_constant(text: str) -> float:

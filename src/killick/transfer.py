@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import SEEK_SET, BytesIO, RawIOBase, UnsupportedOperation
-from typing import BinaryIO, Literal, Protocol, cast
+from typing import BinaryIO, Literal, Protocol, cast, runtime_checkable
 
 from killick.digest import CHUNK, Bytes, Digest, verify
 from killick.errors import KillickError, LimitExceeded, PlatformUnknown
@@ -54,6 +54,14 @@ class Progress(Protocol):
 
     def finish(self, d: Descriptor, how: How, /) -> None:
         """Say that `d` is done with."""
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """A `Progress` that wants to know beforehand what a copy will look at (capability)."""
+
+    def plan(self, blobs: Sequence[Descriptor], /) -> None:
+        """Say which blobs are to be moved, or found to be there, before the first one is."""
 
 
 class Silence:
@@ -124,8 +132,11 @@ def copy(
     job = _Copy(source, target, options)
     if not (isinstance(target, Knowing) and options.platforms is None and target.complete(root)):
         documents = list(walk(source, root, options.platforms, skip=job.is_complete))
-        job.move_all(_blobs(documents))
-        for document in reversed(documents):
+        blobs = _blobs(documents)
+        if isinstance(options.progress, Planning):
+            options.progress.plan(blobs)
+        job.move_all(blobs)
+        for document in documents:
             job.move(document.descriptor, document.raw)
     else:
         job.existed.append(root)
@@ -139,7 +150,7 @@ def walk(
     platforms: Sequence[Platform] | None = None,
     skip: Callable[[Descriptor], bool] = lambda _: False,
 ) -> Iterator[Document]:
-    """Yield the manifests and indexes of an image, verified, parents first, each once.
+    """Yield the manifests and indexes of an image, verified, each once, children before parents.
 
     With `platforms`, of every index only the children that suit one of them best are gone into.
     Children for which `skip` is true are left out, with all below them.
@@ -149,23 +160,26 @@ def walk(
         LimitExceeded: nested deeper than 8 indexes, or more than 50,000 parts.
     """
     seen: set[Digest] = set()
-    pending = [(root, 0)]
     parts = 0
-    while pending:
-        descriptor, depth = pending.pop(0)
-        if descriptor.digest in seen:
-            continue
-        seen.add(descriptor.digest)
+
+    def visit(d: Descriptor, depth: int) -> Iterator[Document]:
+        nonlocal parts
+        if d.digest in seen:
+            return
+        seen.add(d.digest)
         if depth > MOST_INDEX_DEPTH:
             raise LimitExceeded(f"{root.digest} has indexes nested deeper than {MOST_INDEX_DEPTH}")
-        document = fetch(source, descriptor)
+        document = fetch(source, d)
         parts += len(document.children())
         if parts > MOST_NODES:
             raise LimitExceeded(f"{root.digest} has more than {MOST_NODES} parts")
-        yield document
         if isinstance(document, Index):
-            chosen = choose(document, platforms)
-            pending += [(d, depth + 1) for d in chosen if d.is_document and not skip(d)]
+            for child in choose(document, platforms):
+                if child.is_document and not skip(child):
+                    yield from visit(child, depth + 1)
+        yield document
+
+    return visit(root, 0)
 
 
 def choose(index: Index, platforms: Sequence[Platform] | None) -> list[Descriptor]:
@@ -194,7 +208,7 @@ def fetch(source: Content, d: Descriptor) -> Document:
         LimitExceeded: it states more than 4 MiB (nothing is read then).
         ContentError: it is no such document.
     """
-    return parse_document(fetch_bytes(source, d, MOST_DOCUMENT_BYTES), d.media_type)
+    return parse_document(fetch_bytes(source, d, MOST_DOCUMENT_BYTES), d.media_type, d.digest)
 
 
 def fetch_bytes(source: Content, d: Descriptor, most: int) -> bytes:

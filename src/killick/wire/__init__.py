@@ -1,1 +1,1 @@
-"""What the client and the server share: headers, paging, error codes. No I/O."""
+"""What client and server share of the distribution protocol."""

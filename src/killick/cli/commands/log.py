@@ -1,0 +1,132 @@
+"""`killick log`: what tags pointed to, when, and who moved them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import click
+
+from killick.cli.completing import local_names
+from killick.cli.context import Session
+from killick.cli.human import familiar
+from killick.cli.output import Listing, Style, format_options, one_line
+from killick.cli.verb import verb
+from killick.digest import Digest
+from killick.errors import TagUnknown, Unsupported, UsageError
+from killick.moments import parse_moment, rfc3339
+from killick.names import Reference
+from killick.repository import LOCAL, Move
+
+_LISTING = Listing(
+    {
+        "Time": "TIME",
+        "Tag": "TAG",
+        "Digest": "DIGEST",
+        "Previous": "WAS",
+        "Kind": "HOW",
+        "Actor": "WHO",
+        "Source": "SOURCE",
+        "Repository": "REPOSITORY",
+    },
+    ("Time", "Tag", "Digest", "Previous", "Kind", "Actor", "Source"),
+)
+_NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    move: Move
+    full: bool
+
+    def fields(self) -> Mapping[str, str]:
+        move = self.move
+        return {
+            "Time": f"{move.time:%Y-%m-%dT%H:%M:%SZ}",
+            "Tag": move.tag,
+            "Digest": self._shown(move.to.digest if move.to else None),
+            "Previous": self._shown(move.previous),
+            "Kind": move.cause.kind.replace("-", " "),
+            "Actor": one_line(move.cause.actor),
+            "Source": "authoritative" if move.cause.authoritative else "observed",
+            "Repository": familiar(move.repository),
+        }
+
+    def _shown(self, digest: Digest | None) -> str:
+        if digest is None:
+            return _NOTHING
+        return str(digest) if self.full else digest.short
+
+    def document(self) -> Mapping[str, object]:
+        move = self.move
+        return {
+            "time": rfc3339(move.time),
+            "repository": familiar(move.repository),
+            "tag": move.tag,
+            "digest": str(move.to.digest) if move.to else None,
+            "previous": str(move.previous) if move.previous else None,
+            "actor": move.cause.actor,
+            "kind": move.cause.kind,
+            "authoritative": move.cause.authoritative,
+            "origin": move.cause.origin,
+        }
+
+
+@verb(
+    "log",
+    examples="""
+    killick log golftrack                    # every move of every tag, newest first
+    killick log -n 5 golftrack:1.5
+    killick log --since '2 weeks ago' --json golftrack:1.5 | jq -r .digest
+    killick log --observed debian:stable     # what Docker Hub's tag was seen to be, from here
+    """,
+)
+@click.argument("reference", metavar="REPO[:TAG]", shell_complete=local_names)
+@click.option("-n", "most", type=click.IntRange(min=0), metavar="N", help="At most N moves.")
+@click.option("--since", metavar="TIME", help="Only moves since then: 2026-11-01, '2 hours ago'.")
+@click.option("--observed", is_flag=True, help="What the registry's tags were seen to point to.")
+@click.option("--remote", is_flag=True, help="Ask the registry for its own history.")
+@format_options(no_trunc=True)
+@click.pass_obj
+def command(session: Session, /, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
+    """Show how tags moved: when, to which digest, from which, how, and who did it.
+
+    By default these are the moves of local names, which are recorded as they happen.
+    """
+    asked = Reference.parse(reference)
+    if asked.travels or asked.digest:
+        raise UsageError(
+            f"{reference!r} is one moment of a tag, and log shows all of them",
+            hint=f"try killick log {asked.name.familiar}{f':{asked.tag}' if asked.tag else ''}",
+        )
+    if chosen["remote"]:
+        raise Unsupported(
+            f"{asked.name.domain} can't be asked for the history of its tags",
+            side="remote",
+            hint="killick log --observed shows what was seen of it from here",
+        )
+    moves = _moves(session, asked, observed=chosen["observed"])
+    if chosen["since"]:
+        since = parse_moment(chosen["since"], session.now)
+        moves = (move for move in moves if move.time >= since)
+    _LISTING.show((_Line(move, style.no_trunc) for move in islice(moves, chosen["most"])), style)
+
+
+def _moves(session: Session, asked: Reference, *, observed: bool) -> Iterator[Move]:
+    """Yield the moves of a series, newest first.
+
+    Raises:
+        TagUnknown: there never was one.
+    """
+    origin = asked.name.domain if observed else LOCAL
+    moves = session.reading.repository(str(asked.name)).history(asked.tag, origin)
+    first = next(moves, None)
+    if first is None:
+        raise TagUnknown(
+            f"nothing is recorded about {asked}",
+            hint="killick images lists what there is" if observed else "try it with --observed",
+        )
+    yield first
+    yield from moves

@@ -1,0 +1,63 @@
+"""`killick serve`."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import click
+
+from killick.cli import serving
+from killick.cli.context import Session
+from killick.cli.settings import data_folder
+from killick.cli.verb import verb
+from killick.errors import UsageError
+
+
+@verb(
+    "serve",
+    examples="""
+    killick serve
+    killick serve --addr 127.0.0.1:0 --root ./registry
+    killick serve --addr :5000 --anonymous pull
+    killick serve --store
+    """,
+)
+@click.option("--addr", default="127.0.0.1:5000", show_default=True, help="Where; port 0: any.")
+@click.option("--root", type=click.Path(path_type=Path), help="The registry's folder; made if new.")
+@click.option("--store", "of_store", is_flag=True, help="Serve the local store, to be read only.")
+@click.option(
+    "--anonymous",
+    type=click.Choice(["pull", "all"]),
+    help="What callers may do (loopback addresses: all; elsewhere: has to be said).",
+)
+@click.pass_obj
+def command(
+    session: Session, addr: str, root: Path | None, of_store: bool, anonymous: str | None
+) -> None:
+    """Run a registry that docker, podman, skopeo, crane and Killick can push to and pull from.
+
+    Everything that a tag ever pointed to stays pullable by its digest. It runs until it is told to
+    stop (Ctrl-C), and prints where it listens.
+    """
+    from killick.server import run
+
+    if of_store and (root is not None or anonymous == "all"):
+        raise UsageError("--store serves the local store, to be read only", hint="see serve --help")
+    host, port = serving.parse_address(addr)
+    if anonymous is None and not serving.is_loopback(host):
+        raise UsageError(
+            f"{addr} can be reached from other machines, and there are no accounts",
+            hint="say what anybody may do, by --anonymous pull or --anonymous all",
+        )
+    place = session.settings.store if of_store else (root or data_folder() / "registry")
+    if of_store:
+        make = partial(serving.local_store, str(place), session.actor)
+    else:
+        make = partial(serving.registry, str(place), session.actor, anonymous != "pull")
+    may = "pull" if of_store or anonymous == "pull" else "pull, push and delete"
+
+    def announce(url: str) -> None:
+        click.echo(f"Serving {place} at {url} (anybody may {may})")
+
+    run(make, (host, port), announce)

@@ -1,0 +1,58 @@
+"""What a reference means in its registry, as the commands that ask registries need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from killick import travel
+from killick.cli.local import find_image
+from killick.cli.output import note
+from killick.cli.pulling import observed_past
+from killick.names import Reference
+from killick.repository import Ledger
+
+if TYPE_CHECKING:
+    from killick.cli.context import Session
+    from killick.manifest import Descriptor
+    from killick.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An image, and where it was found."""
+
+    repository: Repository
+    descriptor: Descriptor
+
+
+def find(session: Session, text: str, *, local: bool) -> Found:
+    """Return the image that `text` names, in its registry or (`local`) in the store.
+
+    Raises:
+        BadReference: `text` names nothing.
+        NotFound: there is no such image.
+    """
+    if local:
+        held = find_image(session, text)
+        return Found(held.repository, held.descriptor)
+    reference = Reference.parse(text)
+    remote = session.remote(reference.name)
+    return Found(remote, look_up(session, remote, reference))
+
+
+def look_up(session: Session, remote: Repository, reference: Reference) -> Descriptor:
+    """Return what `reference` means in its registry, of which `remote` is the repository.
+
+    The past of a tag is the registry's own history where it keeps one, else what was seen from
+    here; stderr says which.
+
+    Raises:
+        NotFound: there is no such thing, or it was not recorded.
+    """
+    if not reference.travels:
+        return travel.resolve(remote, reference, session.now)
+    if isinstance(remote, Ledger):
+        note(f"{reference} is read in the history that {reference.name.domain} keeps")
+        return travel.resolve(remote, reference, session.now, reference.name.domain)
+    return remote.resolve(observed_past(session, reference).digest)

@@ -1,0 +1,18 @@
+"""The registry server: an HTTP skin (OCI distribution-spec 1.1) over any `Registry`."""
+
+from killick.server.app import application
+from killick.server.calls import OPEN, READ_ONLY, Limits, Policy
+from killick.server.run import run
+from killick.server.view import RenamedRegistry, stored_name, visible_name
+
+__all__ = [
+    "OPEN",
+    "READ_ONLY",
+    "Limits",
+    "Policy",
+    "RenamedRegistry",
+    "application",
+    "run",
+    "stored_name",
+    "visible_name",
+]

@@ -1,0 +1,104 @@
+"""Lists: tags, repositories and referrers, page by page (`n`, `last`, `Link`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import dropwhile, islice
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from killick.digest import Digest
+from killick.errors import Denied, NameUnknown, Unsupported
+from killick.manifest import MOST_DOCUMENT_BYTES, OCI_INDEX, Descriptor
+from killick.repository import Referrers
+from killick.server.calls import Call
+from killick.server.responses import Headers, Refused, json_answer
+
+_MOST_DIGITS = 9
+
+
+def tags(call: Call) -> Response:
+    """Answer with the tags of a repository, in ASCII order."""
+    page, headers = _page(call, f"/v2/{call.name}/tags/list", call.repository.tags())
+    if not page and not _exists(call):
+        raise NameUnknown(f"there is no repository {call.name}")
+    return json_answer({"name": call.name, "tags": page}, headers)
+
+
+def catalog(call: Call) -> Response:
+    """Answer with the names of all repositories, in ASCII order."""
+    page, headers = _page(call, "/v2/_catalog", call.site.registry.repositories())
+    return json_answer({"repositories": page}, headers)
+
+
+def referrers(call: Call) -> Response:
+    """Answer with an index of what has a manifest as its subject."""
+    repository = call.repository
+    if not isinstance(repository, Referrers):
+        # 404 is how a client learns to look for the referrers tag instead (distribution-spec).
+        raise NameUnknown("this registry does not list referrers")
+    digest, wanted = Digest.parse(call.item), call.query("artifactType")
+    found = repository.referrers(digest, wanted)
+    last = call.query("last")
+    if last is not None:
+        found = islice(dropwhile(lambda d: str(d.digest) != last, found), 1, None)
+    page, more = _fitting(found)
+    headers = {"Content-Type": OCI_INDEX}
+    if wanted is not None:
+        headers["OCI-Filters-Applied"] = "artifactType"
+    if more:
+        query = {"last": page[-1]["digest"]} | ({"artifactType": wanted} if wanted else {})
+        headers["Link"] = _link(f"/v2/{call.name}/referrers/{digest}", query)
+    return json_answer({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page}, headers)
+
+
+def _fitting(found: Iterable[Descriptor]) -> tuple[list[dict[str, str]], bool]:
+    """Return as many descriptors as fit into an index of 4 MiB, and whether there are more."""
+    page: list[dict[str, str]] = []
+    room = MOST_DOCUMENT_BYTES - 1024
+    for d in found:
+        value = d.to_json()
+        room -= len(json.dumps(value, ensure_ascii=False).encode()) + 1
+        if room < 0 and page:
+            return page, True
+        page.append(value)
+    return page, False
+
+
+def _page(call: Call, path: str, names: Iterator[str]) -> tuple[list[str], Headers]:
+    """Return the names after `last`, at most `n`, and the link to the next page if there is one."""
+    limit, last = _limit(call), call.query("last")
+    if last is not None:
+        names = (name for name in names if name > last)
+    page = [str(name) for name in islice(names, limit + 1)]
+    if len(page) <= limit or not limit:
+        return page[:limit], {}
+    page.pop()
+    return page, {"Link": _link(path, {"n": str(limit), "last": page[-1]})}
+
+
+def _limit(call: Call) -> int:
+    text = call.query("n")
+    most = call.site.limits.page
+    if text is None:
+        return most
+    if not (text.isascii() and text.isdigit()):
+        message = f"n={text[:20]!r} is not a number of results"
+        raise Refused("PAGINATION_NUMBER_INVALID", message, status=400)
+    return most if len(text) > _MOST_DIGITS else min(int(text), most)
+
+
+def _link(path: str, query: dict[str, str]) -> str:
+    return f'<{path}?{urlencode(query)}>; rel="next"'
+
+
+def _exists(call: Call) -> bool:
+    """Return whether a repository without (more) tags is known; where nobody can say, it is."""
+    if any(True for _ in call.repository.tags()):
+        return True
+    with suppress(Unsupported, Denied):
+        return call.name in call.site.registry.repositories()
+    return True

@@ -1,0 +1,146 @@
+"""Manifests: GET, HEAD, PUT and DELETE, by tag and by digest."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from killick.digest import Digest, verify
+from killick.errors import LimitExceeded, NotFound, Unsupported
+from killick.manifest import (
+    MOST_DOCUMENT_BYTES,
+    Descriptor,
+    Manifest,
+    parse_document,
+)
+from killick.names import Tag
+from killick.repository import (
+    ANYTHING,
+    BLOB_TYPE,
+    Content,
+    Deletable,
+    Expected,
+    Ledger,
+    Referrers,
+    Repository,
+)
+from killick.server.bodies import whole
+from killick.server.calls import Call
+from killick.server.conditions import expected, is_conditional, is_fresh
+from killick.server.responses import Refused, content_headers, empty, sending
+from killick.transfer import fetch_bytes
+
+MOST_TAGS = 100
+_MOST_NAMED = 10
+
+
+def get(call: Call) -> Response:
+    """Answer with the verbatim bytes of a manifest."""
+    repository = call.repository
+    d = repository.resolve(call.reference())
+    headers = content_headers(d)
+    if is_fresh(call, d.digest):
+        return Response(status_code=304, headers=headers)
+    if call.is_head:
+        return Response(headers={**headers, "Content-Length": str(d.size)})
+    with sending(d.digest):
+        return Response(fetch_bytes(repository, d, MOST_DOCUMENT_BYTES), headers=headers)
+
+
+async def put(call: Call) -> Response:
+    """Take a manifest, and point a tag at it."""
+    call.check_may_write()
+    raw = await whole(call, call.site.limits.manifest)
+    return await run_in_threadpool(_put, call, raw)
+
+
+def _put(call: Call, raw: bytes) -> Response:
+    repository = call.repository
+    reference = call.reference()
+    document = parse_document(raw, call.header("content-type"))
+    digest = reference if isinstance(reference, Digest) else document.digest
+    verify(raw, digest, len(raw))
+    subject = document.subject
+    if isinstance(document, Manifest):
+        _check_blobs(repository, document)
+    tags = [reference] if isinstance(reference, Tag) else _tags_asked_for(call)
+    expectation = (
+        expected(call, _standing(repository, reference)) if is_conditional(call) else ANYTHING
+    )
+    d = Descriptor(document.media_type, digest, len(raw))
+    repository.put(d, BytesIO(raw))
+    for tag in tags:
+        _move(call, tag, d, expectation if tag is reference else ANYTHING)
+    headers = {
+        "Location": f"/v2/{call.name}/manifests/{digest}",
+        "Docker-Content-Digest": str(digest),
+    }
+    if subject is not None and isinstance(repository, Referrers):
+        headers["OCI-Subject"] = str(subject.digest)
+    answer = empty(201, headers)
+    for tag in tags if isinstance(reference, Digest) else ():
+        answer.headers.append("OCI-Tag", tag)
+    return answer
+
+
+def delete(call: Call) -> Response:
+    """Remove a tag (no content goes with it), or a manifest with its tags."""
+    call.check_may_write()
+    repository = call.repository
+    reference = call.reference()
+    if is_conditional(call):
+        expectation = expected(call, _standing(repository, reference))
+    else:
+        expectation = ANYTHING
+    if isinstance(reference, Tag):
+        _move(call, reference, None, expectation)
+    elif isinstance(repository, Deletable):
+        repository.delete(repository.resolve(reference))
+    else:
+        raise Unsupported("this registry does not delete manifests")
+    return empty(202)
+
+
+def _tags_asked_for(call: Call) -> list[Tag]:
+    """Return the tags in the query of a push by digest (`?tag=a&tag=b`)."""
+    asked = call.request.query_params.getlist("tag")
+    if len(asked) > MOST_TAGS:
+        raise LimitExceeded(f"at most {MOST_TAGS} tags can be set at once")
+    return [Tag(text) for text in dict.fromkeys(asked)]
+
+
+def _check_blobs(repository: Content, document: Manifest) -> None:
+    """Refuse an image before its parts are there: no name may show an incomplete one."""
+    parts = {d.digest: d for d in document.children() if not d.is_foreign}
+    missing = [
+        d.digest
+        for d in parts.values()
+        if not repository.has(Descriptor(BLOB_TYPE, d.digest, d.size))
+    ]
+    if missing:
+        raise Refused(
+            "MANIFEST_BLOB_UNKNOWN",
+            f"the manifest needs blobs that are not in this repository: {missing[0]}",
+            detail={"digests": [str(digest) for digest in missing[:_MOST_NAMED]]},
+        )
+
+
+def _standing(repository: Repository, reference: Tag | Digest) -> Digest | None:
+    try:
+        return repository.resolve(reference).digest
+    except NotFound:
+        return None
+
+
+def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) -> None:
+    repository = call.repository
+    if isinstance(repository, Ledger):
+        repository.move(tag, to, call.cause("deleted" if to is None else "pushed"), expectation)
+    elif expectation is not ANYTHING:
+        raise Unsupported("this registry can't compare and swap its tags")
+    elif to is None:
+        repository.untag(tag)
+    else:
+        repository.tag(tag, to)

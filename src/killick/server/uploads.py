@@ -1,0 +1,162 @@
+"""Uploads of blobs: in one call, in pieces, or by mounting what a sister repository has."""
+
+from __future__ import annotations
+
+from contextlib import aclosing, suppress
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from killick.digest import Digest
+from killick.errors import BadDigest, NotFound
+from killick.manifest import Descriptor
+from killick.names import is_path
+from killick.repository import Mountable, Upload, Uploads
+from killick.server.bodies import content_length, gathered
+from killick.server.calls import Call
+from killick.server.responses import Refused, empty
+from killick.wire.ranges import held, parse_content_range
+
+
+async def begin(call: Call) -> Response:
+    """POST: mount a blob, take one whole, or start an upload."""
+    call.check_may_write()
+    mount = call.query("mount")
+    if mount is not None:
+        mounted = await run_in_threadpool(_mount, call, Digest.parse(mount))
+        if mounted is not None:
+            return _created(call, mounted)
+    digest = call.query("digest")
+    wanted = None if digest is None else Digest.parse(digest)
+    upload = await run_in_threadpool(_uploads(call).begin)
+    if wanted is None:
+        return _accepted(call, upload, 202)
+    finished = False
+    try:
+        await _append(call, upload)
+        d = await run_in_threadpool(upload.commit, wanted)
+        finished = True
+    finally:
+        if not finished:
+            await run_in_threadpool(upload.cancel)
+    return _created(call, d)
+
+
+async def append(call: Call) -> Response:
+    """PATCH: take the next piece."""
+    call.check_may_write()
+    upload = await _find(call)
+    await _append(call, upload)
+    return _accepted(call, upload, 202)
+
+
+async def finish(call: Call) -> Response:
+    """PUT: take the last piece, if there is one, and make the blob visible."""
+    call.check_may_write()
+    digest = call.query("digest")
+    if digest is None:
+        raise BadDigest("the upload can't be finished without its digest in the query")
+    wanted = Digest.parse(digest)
+    upload = await _find(call)
+    await _append(call, upload)
+    return _created(call, await run_in_threadpool(upload.commit, wanted))
+
+
+async def status(call: Call) -> Response:
+    """GET: say how much has come."""
+    call.check_may_write()
+    return _accepted(call, await _find(call), 204)
+
+
+async def cancel(call: Call) -> Response:
+    """DELETE: forget the upload."""
+    call.check_may_write()
+    upload = await _find(call)
+    await run_in_threadpool(upload.cancel)
+    return empty(204)
+
+
+def _uploads(call: Call) -> Uploads:
+    repository = call.repository
+    if isinstance(repository, Uploads):
+        return repository
+    return call.site.spool.at(call.name, repository)
+
+
+async def _find(call: Call) -> Upload:
+    return await run_in_threadpool(lambda: _uploads(call).upload(call.item))
+
+
+async def _append(call: Call, upload: Upload) -> None:
+    position = await run_in_threadpool(_check_range, call, upload)
+    async with aclosing(gathered(call, call.site.limits.blob - position)) as pieces:
+        async for piece in pieces:
+            await run_in_threadpool(_write, call, upload, position, piece)
+            position += len(piece)
+
+
+def _check_range(call: Call, upload: Upload) -> int:
+    """Return where the body goes on, which must be where the upload stands."""
+    header = call.header("content-range")
+    if header is None:
+        return upload.size
+    stated = parse_content_range(header)
+    length = content_length(call)
+    if stated is None or (length is not None and length != stated.stop - stated.start):
+        raise Refused(
+            "SIZE_INVALID", f"Content-Range {header!r} is not that of the body", status=400
+        )
+    if stated.start != upload.size:
+        raise _out_of_order(call, upload)
+    return stated.start
+
+
+def _write(call: Call, upload: Upload, position: int, piece: bytearray) -> None:
+    if upload.size != position:
+        raise _out_of_order(call, upload)
+    upload.write(piece)
+
+
+def _out_of_order(call: Call, upload: Upload) -> Refused:
+    return Refused(
+        "BLOB_UPLOAD_INVALID",
+        f"the upload holds {upload.size} bytes, and goes on there",
+        headers=_headers(call, upload),
+    )
+
+
+def _mount(call: Call, digest: Digest) -> Descriptor | None:
+    """Return the blob if it is here already, or could be mounted; else an upload begins."""
+    repository = call.repository
+    with suppress(NotFound):
+        return repository.find(digest)
+    sister = call.query("from")
+    if sister is None or not is_path(sister) or not isinstance(repository, Mountable):
+        return None
+    with suppress(NotFound):
+        d = call.site.registry.repository(sister).find(digest)
+        if repository.mount(d, sister):
+            return d
+    return None
+
+
+def _headers(call: Call, upload: Upload) -> dict[str, str]:
+    return {
+        "Location": f"/v2/{call.name}/blobs/uploads/{upload.id}",
+        "Range": held(upload.size),
+        "Docker-Upload-UUID": upload.id,
+    }
+
+
+def _accepted(call: Call, upload: Upload, code: int) -> Response:
+    return empty(code, _headers(call, upload))
+
+
+def _created(call: Call, d: Descriptor) -> Response:
+    return empty(
+        201,
+        {
+            "Location": f"/v2/{call.name}/blobs/{d.digest}",
+            "Docker-Content-Digest": str(d.digest),
+        },
+    )

@@ -1,0 +1,176 @@
+"""Looking for damage: files against digests, rows against files, images, ledgers, the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from killick.digest import Digest
+from killick.errors import StoreError
+from killick.manifest import Descriptor
+from killick.store import graph, ledger, locks
+from killick.store.blobs import Blobs, Held, Shape
+from killick.store.context import Context
+
+_PAGE = 200
+
+_BROKEN = """
+SELECT DISTINCT edge.parent, edge.child, edge.kind FROM temp.checked
+JOIN document ON document.digest = checked.digest AND document.config IS NOT NULL
+JOIN edge ON edge.parent = checked.digest AND edge.optional = 0
+LEFT JOIN blob ON blob.digest = edge.child
+WHERE blob.digest IS NULL
+ORDER BY edge.parent, edge.position
+"""
+
+_USERS = """
+WITH RECURSIVE up(digest) AS (
+    SELECT :digest
+    UNION SELECT edge.parent FROM up JOIN edge ON edge.child = up.digest
+)
+SELECT DISTINCT repository.name || ':' || tag.name FROM up
+JOIN tag ON tag.digest = up.digest AND tag.origin = 'local'
+JOIN repository ON repository.id = tag.repository
+ORDER BY 1 LIMIT 5
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong: with which content (None: with the store itself), and what.
+
+    `images` are some of the tags whose images need it. `damage` is False for what is merely untidy.
+    """
+
+    digest: Digest | None
+    problem: str
+    images: tuple[str, ...] = ()
+    damage: bool = True
+
+
+class Check:
+    """One look at the whole store, or at all that `roots` need."""
+
+    def __init__(self, context: Context, blobs: Blobs, roots: Iterable[Descriptor] | None) -> None:
+        self._context = context
+        self._blobs = blobs
+        self._roots = None if roots is None else [str(d.digest) for d in roots]
+
+    def run(self) -> Iterator[Finding]:
+        """Yield what is wrong. Damaged content goes to quarantine.
+
+        Raises:
+            StoreError: something can't be read at all.
+        """
+        if self._roots is None:
+            yield from self._database()
+            yield from self._ledgers()
+        yield from self._content()
+        yield from self._images()
+        if self._roots is None:
+            yield from self._files()
+
+    def _database(self) -> Iterator[Finding]:
+        with self._context.database.reading() as connection:
+            said = [row[0] for row in connection.execute("PRAGMA quick_check(20)")]
+            dangling = connection.execute("PRAGMA foreign_key_check").fetchall()
+        if said != ["ok"]:
+            yield from (Finding(None, f"the database is damaged: {text}") for text in said)
+        if dangling:
+            yield Finding(None, f"{len(dangling)} rows of the database point at nothing")
+
+    def _ledgers(self) -> Iterator[Finding]:
+        with self._context.database.snapshot() as connection:
+            homes = connection.execute("SELECT id, name FROM repository ORDER BY name").fetchall()
+            for home, name in homes:
+                for problem in ledger.problems(connection, home, name):
+                    yield Finding(None, f"{name}: {problem}", (name,))
+
+    def _content(self) -> Iterator[Finding]:
+        """Hash every file."""
+        for digest, damaged, shape, verified in self._rows():
+            if damaged:
+                yield self._about(digest, "was found damaged or missing before")
+                continue
+            problem = self._look_at(Held(digest, shape, verified))
+            if problem is not None:
+                yield self._about(digest, problem)
+
+    def _look_at(self, held: Held) -> str | None:
+        there = self._blobs.path(held.digest).exists()
+        try:
+            if self._blobs.check(held):
+                return None
+        except StoreError as error:
+            return error.message
+        return "its bytes are wrong" if there else "its file is missing"
+
+    def _rows(self) -> Iterator[tuple[Digest, bool, Shape, int]]:
+        """Yield what to look at, in pages, so that no reader is held for as long as it takes."""
+        columns = "digest, damaged, inode, size, mtime, ctime, verified"
+        last = ""
+        names = None if self._roots is None else sorted(self._closure())
+        while True:
+            with self._context.database.reading() as connection:
+                if names is None:
+                    rows = connection.execute(
+                        f"SELECT {columns} FROM blob WHERE digest > ? ORDER BY digest LIMIT ?",
+                        (last, _PAGE),
+                    ).fetchall()
+                else:
+                    page, names = names[:_PAGE], names[_PAGE:]
+                    query = f"SELECT {columns} FROM blob WHERE digest = ?"
+                    rows = [r for name in page for r in connection.execute(query, (name,))]
+            for digest, damaged, *shape, verified in rows:
+                yield Digest.parse(digest), bool(damaged), Shape(*shape), verified
+            if (names is None and not rows) or names == []:
+                return
+            last = rows[-1][0] if rows else last
+
+    def _closure(self) -> set[str]:
+        with self._context.database.reading() as connection:
+            return {d for root in self._roots or () for d in graph.below(connection, root)}
+
+    def _images(self) -> Iterator[Finding]:
+        """Look for manifests that are here without their config or a layer."""
+        with self._context.database.snapshot() as connection:
+            connection.execute("DROP TABLE IF EXISTS temp.checked")
+            connection.execute("CREATE TEMP TABLE checked (digest TEXT PRIMARY KEY)")
+            if self._roots is None:
+                connection.execute(
+                    f"INSERT INTO temp.checked WITH RECURSIVE {graph.LIVE}"
+                    " SELECT DISTINCT digest FROM live",
+                    {"oldest": graph.oldest(self._context.oldest_retained)},
+                )
+            else:
+                connection.executemany(
+                    "INSERT INTO temp.checked VALUES (?)", [(d,) for d in self._closure()]
+                )
+            broken = connection.execute(_BROKEN).fetchall()
+            known = {row[0] for row in connection.execute("SELECT digest FROM blob")}
+        for parent, child, kind in broken:
+            yield self._about(Digest.parse(child), f"{kind} of {parent} is missing")
+        for root in self._roots or ():
+            if root not in known:
+                yield self._about(Digest.parse(root), "is not in the store")
+
+    def _files(self) -> Iterator[Finding]:
+        for directory in sorted(self._context.places.blobs.iterdir()):
+            names = sorted(p.name for p in directory.iterdir())
+            with self._quiet(), self._context.database.reading() as connection:
+                for name in names:
+                    text = f"{directory.name}:{name}"
+                    row = connection.execute("SELECT 1 FROM blob WHERE digest = ?", (text,))
+                    if row.fetchone() is None and (directory / name).exists():
+                        yield Finding(None, f"no row names the file {text}", damage=False)
+
+    def _quiet(self) -> AbstractContextManager[None]:
+        if self._context.read_only:
+            return nullcontext()
+        return locks.exclusive(self._context.places.commit_lock)
+
+    def _about(self, digest: Digest, problem: str) -> Finding:
+        with self._context.database.reading() as connection:
+            rows = connection.execute(_USERS, {"digest": str(digest)}).fetchall()
+        return Finding(digest, problem, tuple(row[0] for row in rows))

@@ -1,0 +1,182 @@
+"""Connections to the store's database: SQLite in WAL mode, every commit on disk (`FULL`).
+
+Connections are lent, not bound to threads: whoever reads or writes takes an idle one, so that
+short-lived threads cost nothing and leave nothing open.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from killick.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly
+from killick.store import durable, locks, schema
+
+BUSY_SECONDS = 60
+_MOST_IDLE = 16
+_PRIMARY = 0xFF
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_CANT_OPEN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def translate(error: sqlite3.Error, path: Path) -> StoreError:
+    """Return the Killick error for what SQLite said about the database `path`."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    if code in _DAMAGED:
+        return StoreDamaged(
+            f"{path} is damaged, or no database ({error})",
+            hint="put it back from a backup, or move the store away and pull again",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull(f"no space is left to write {path}", hint="free some space, or killick gc")
+    denied = code in _CANT_OPEN and path.exists() and not os.access(path, os.W_OK)
+    if code == sqlite3.SQLITE_READONLY or denied:
+        return StoreReadOnly(f"{path} can't be written to", hint=durable.ELSEWHERE)
+    if code in _BUSY:
+        return StoreError(f"{path} was busy for {BUSY_SECONDS} seconds", hint="try again later")
+    return StoreError(f"{path}: {error}")
+
+
+class Database:
+    """The database in file `path`, created if it is missing (unless `read_only`).
+
+    Raises:
+        StoreTooNew, StoreDamaged, StoreReadOnly, StoreFull, StoreError: it can't be used.
+    """
+
+    def __init__(self, path: Path, lock: Path, *, read_only: bool) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._idle: list[sqlite3.Connection] = []
+        self._mutex = threading.Lock()
+        self._closed = False
+        self._flags = "mode=ro" if read_only else "mode=rw"
+        if not read_only and not path.exists():
+            os.close(durable.open_file(path, os.O_RDWR | os.O_CREAT))
+            durable.sync_directory(path.parent)
+        try:
+            self._prepare(lock)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, lock: Path) -> None:
+        if self.read_only:
+            self._choose_read_only()
+        with self.reading() as connection:
+            ready = schema.version(connection) == schema.VERSION
+        if ready:
+            return
+        if self.read_only:
+            raise StoreError(f"{self.path} is not laid out yet")
+        with locks.exclusive(lock), self.reading() as connection:
+            if schema.version(connection) == 0:
+                connection.execute("PRAGMA journal_mode = WAL")
+                schema.create(connection)
+
+    def _choose_read_only(self) -> None:
+        """Where SQLite can't make its shared files beside the database, nobody writes to it."""
+        if not self.path.exists():
+            raise StoreError(
+                f"there is no store at {self.path.parent}", hint="killick pull makes one"
+            )
+        try:
+            with self.reading() as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except StoreDamaged:
+            raise
+        except StoreError:
+            self._flags = "mode=ro&immutable=1"
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection on which each statement sees what was committed before it."""
+        connection = self._take()
+        whole = True
+        try:
+            yield connection
+        except sqlite3.Error as error:
+            whole = False
+            raise translate(error, self.path) from error
+        finally:
+            self._give_back(connection, whole)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that sees the database as it is at the first statement."""
+        with self.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                _roll_back(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection in a transaction of its own, committed if the block ends well.
+
+        Raises:
+            StoreReadOnly: the store was opened read-only.
+        """
+        if self.read_only:
+            raise StoreReadOnly("the store was opened for reading only")
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    def _take(self) -> sqlite3.Connection:
+        with self._mutex:
+            if self._closed:
+                raise StoreError("the store is closed")
+            if self._idle:
+                return self._idle.pop()
+        return self._connect()
+
+    def _give_back(self, connection: sqlite3.Connection, whole: bool) -> None:
+        with self._mutex:
+            if whole and not self._closed and len(self._idle) < _MOST_IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        address = f"file:{quote(str(self.path.absolute()))}?{self._flags}"
+        try:
+            connection = sqlite3.connect(
+                address, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
+            )
+        except sqlite3.Error as error:
+            raise translate(error, self.path) from error
+        try:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA trusted_schema = OFF")
+        except sqlite3.Error as error:
+            connection.close()
+            raise translate(error, self.path) from error
+        return connection
+
+    def close(self) -> None:
+        """Close the idle connections; those that are lent are closed when they come back."""
+        with self._mutex:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):  # SQLite has rolled back by itself after some errors
+        connection.execute("ROLLBACK")

@@ -1,0 +1,197 @@
+"""The content graph: what documents say about each other and about blobs, kept as rows.
+
+Rows are made in the transaction that makes a document visible. An edge names its child by digest,
+whether that is here or not: the server takes manifests before their layers where it is told to, and
+a pull for one platform leaves an index with children that are elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+
+from killick import strictjson
+from killick.digest import Digest
+from killick.errors import ContentError
+from killick.manifest import Config, Descriptor, Document, Manifest
+
+_MOST_CREATED_CHARACTERS = 64
+
+DOWN = """
+down(digest) AS (
+    SELECT :digest
+    UNION SELECT edge.child FROM down JOIN edge ON edge.parent = down.digest
+)
+"""
+"""What a document needs, itself included."""
+
+UP = """
+up(digest) AS (
+    SELECT :digest
+    UNION SELECT edge.parent FROM up
+        JOIN edge ON edge.child = up.digest
+        JOIN member ON member.repository = :repository AND member.digest = edge.parent
+    UNION SELECT document.subject FROM up
+        JOIN document ON document.digest = up.digest AND document.subject IS NOT NULL
+        JOIN member ON member.repository = :repository AND member.digest = document.subject
+)
+"""
+"""What in the repository leads to some content: parents, and subjects of referrers."""
+
+LIVE = """
+root(repository, digest) AS (
+    SELECT repository, digest FROM tag WHERE origin = 'local'
+    UNION SELECT repository, digest FROM kept
+    UNION SELECT move.repository, move.previous FROM move
+        LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
+        WHERE move.origin = 'local' AND move.previous IS NOT NULL AND move.time >= :oldest
+        AND move.sequence > coalesce(purged.sequence, 0)
+),
+live(repository, digest) AS (
+    SELECT root.repository, root.digest FROM root
+        JOIN member ON member.repository = root.repository AND member.digest = root.digest
+    UNION SELECT live.repository, edge.child FROM live
+        JOIN edge ON edge.parent = live.digest
+        JOIN member ON member.repository = live.repository AND member.digest = edge.child
+    UNION SELECT live.repository, document.digest FROM live
+        JOIN document ON document.subject = live.digest
+        JOIN member ON member.repository = live.repository AND member.digest = document.digest
+)
+"""
+"""Everything that a tag, a kept digest, history since `:oldest`, or a referrer reaches."""
+
+IS_LIVE = f"""
+WITH RECURSIVE {UP}
+SELECT 1 FROM up WHERE
+    EXISTS (SELECT 1 FROM tag WHERE tag.digest = up.digest
+        AND tag.repository = :repository AND tag.origin = 'local')
+    OR EXISTS (SELECT 1 FROM kept WHERE kept.digest = up.digest
+        AND kept.repository = :repository)
+    OR EXISTS (SELECT 1 FROM move
+        LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
+        WHERE move.previous = up.digest AND move.repository = :repository
+        AND move.origin = 'local' AND move.time >= :oldest
+        AND move.sequence > coalesce(purged.sequence, 0))
+LIMIT 1
+"""
+"""Whether one piece of content is live: the same as `LIVE`, asked from below."""
+
+
+def oldest(retained: int | None) -> int:
+    """Return the `:oldest` of `LIVE` for a retention that began at `retained` (None: always)."""
+    return -(2**63) if retained is None else retained
+
+
+def is_live(
+    connection: sqlite3.Connection, repository: int, digest: str, retained: int | None
+) -> bool:
+    """Return whether any root of the repository reaches the content."""
+    values = {"repository": repository, "digest": digest, "oldest": oldest(retained)}
+    return connection.execute(IS_LIVE, values).fetchone() is not None
+
+
+def below(connection: sqlite3.Connection, digest: str) -> list[str]:
+    """Return the digests of all that a document needs, and its own."""
+    return [
+        row[0]
+        for row in connection.execute(
+            f"WITH RECURSIVE {DOWN} SELECT digest FROM down", {"digest": digest}
+        )
+    ]
+
+
+def record(connection: sqlite3.Connection, digest: Digest, document: Document) -> None:
+    """Make the rows of a document, unless they are there."""
+    done = connection.execute("SELECT 1 FROM document WHERE digest = ?", (str(digest),)).fetchone()
+    if done:
+        return
+    subject = document.subject
+    is_image = isinstance(document, Manifest) and document.is_image
+    connection.execute(
+        "INSERT INTO document (digest, media_type, artifact_type, subject, annotations, config,"
+        " image, total) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            str(digest),
+            document.media_type,
+            document.as_referrer().artifact_type,
+            str(subject.digest) if subject else None,
+            strictjson.compact(dict(document.annotations)).decode() if subject else None,
+            str(document.config.digest) if isinstance(document, Manifest) else None,
+            int(is_image),
+            _total(document),
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO edge VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _edges(digest, document)
+    )
+
+
+def _total(document: Document) -> int | None:
+    if not isinstance(document, Manifest):
+        return None
+    return sum({d.digest: d.size for d in document.children()}.values())
+
+
+def _edges(parent: Digest, document: Document) -> Iterator[tuple[object, ...]]:
+    for position, child in enumerate(document.children()):
+        yield (
+            str(parent),
+            position,
+            str(child.digest),
+            _kind(document, child, position),
+            int(not isinstance(document, Manifest) and child.is_document),
+            int(child.is_foreign),
+            child.media_type,
+            child.size,
+            json.dumps(child.platform.to_json()) if child.platform else None,
+        )
+
+
+def _kind(document: Document, child: Descriptor, position: int) -> str:
+    if isinstance(document, Manifest):
+        return "layer" if position else "config"
+    if child.is_index:
+        return "index"
+    return "manifest" if child.is_document else "blob"
+
+
+def lacks_summary(connection: sqlite3.Connection, digest: str) -> bool:
+    """Return whether a blob is the config of an image of which too little is known yet."""
+    row = connection.execute(
+        "SELECT 1 FROM document WHERE config = ? AND image = 1 AND platform IS NULL LIMIT 1",
+        (digest,),
+    ).fetchone()
+    return row is not None
+
+
+def summarise(connection: sqlite3.Connection, digest: str, config: bytes) -> None:
+    """Note what the config with this digest tells about the images that have it.
+
+    A config that is none leaves them without: the store takes any bytes.
+    """
+    try:
+        parsed = Config.parse(config)
+    except ContentError:
+        return
+    created = parsed.created
+    connection.execute(
+        "UPDATE document SET platform = ?, created = ? WHERE config = ? AND image = 1",
+        (
+            json.dumps(parsed.platform.to_json()),
+            created if created and len(created) <= _MOST_CREATED_CHARACTERS else None,
+            digest,
+        ),
+    )
+
+
+def tidy(connection: sqlite3.Connection, digest: str, now: int) -> None:
+    """Note what follows when a repository has lost some content: nobody may have it now."""
+    owners = {
+        row[0]
+        for row in connection.execute("SELECT document FROM member WHERE digest = ?", (digest,))
+    }
+    if 1 not in owners:
+        connection.execute("DELETE FROM document WHERE digest = ?", (digest,))
+    if not owners:
+        connection.execute("UPDATE blob SET orphaned = ? WHERE digest = ?", (now, digest))

@@ -1,0 +1,276 @@
+"""The ledger: every move of every tag, appended in the transaction that moves it.
+
+The entries of a repository form a chain: each has the SHA-256 of its own canonical JSON, which
+contains the hash of the entry before it. So an entry that was changed, dropped or put elsewhere is
+found by whoever computes the chain again (`problems`). Order is by sequence; the clock's word is
+kept, but decides nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from killick import strictjson
+from killick.digest import Digest
+from killick.errors import Conflict, ManifestUnknown, TagUnknown
+from killick.manifest import Descriptor
+from killick.moments import rfc3339
+from killick.names import Tag
+from killick.repository import ANYTHING, LOCAL, Cause, Expected, Move
+from killick.store import graph
+from killick.store.commit import repository_id
+from killick.store.context import Context, from_stamp, to_stamp
+
+COLUMNS = (
+    "sequence, time, tag, digest, media_type, size, previous, kind, actor, origin, authoritative"
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A move that somebody asks for."""
+
+    tag: Tag
+    to: Descriptor | None
+    cause: Cause
+    expected: Expected = ANYTHING
+
+
+def move(
+    connection: sqlite3.Connection, context: Context, repository: str, wish: Wish
+) -> Move | None:
+    """Move a tag and record it, in the caller's transaction; None if it stands there already.
+
+    Raises:
+        Conflict, ManifestUnknown, TagUnknown: as `killick.repository.Ledger.move` says.
+    """
+    tag, to, origin = wish.tag, wish.to, wish.cause.origin
+    home = repository_id(connection, repository)
+    standing = connection.execute(
+        "SELECT digest FROM tag WHERE repository = ? AND origin = ? AND name = ?",
+        (home, origin, tag),
+    ).fetchone()
+    previous = Digest.parse(standing[0]) if standing else None
+    if wish.expected is not ANYTHING and wish.expected != previous:
+        raise Conflict(
+            f"{repository}:{tag} points to {previous or 'nothing'}, not to"
+            f" {wish.expected or 'nothing'}, so it was not moved",
+            hint="look at what it points to now, and decide again",
+        )
+    if to is None and previous is None:
+        raise TagUnknown(f"{repository} has no tag {tag}", hint="see killick images")
+    if to is not None and origin == LOCAL:
+        to = _held(connection, home, repository, to)
+    if to is not None and to.digest == previous:
+        return None
+    made = append(connection, home, repository, context, wish, to, previous)
+    if origin == LOCAL:
+        _restamp(connection, context, home, to, previous)
+    return made
+
+
+def _held(connection: sqlite3.Connection, home: int, repository: str, to: Descriptor) -> Descriptor:
+    row = connection.execute(
+        "SELECT member.media_type, blob.size FROM member JOIN blob USING (digest)"
+        " WHERE repository = ? AND digest = ? AND document = 1 AND damaged = 0",
+        (home, str(to.digest)),
+    ).fetchone()
+    if row is None:
+        raise ManifestUnknown(f"{repository} has no manifest {to.digest}")
+    return Descriptor(row[0], to.digest, row[1])
+
+
+def append(
+    connection: sqlite3.Connection,
+    home: int,
+    repository: str,
+    context: Context,
+    wish: Wish,
+    to: Descriptor | None,
+    previous: Digest | None,
+) -> Move:
+    """Add an entry to the chain of a repository, and let the tag point where it says."""
+    last, before = connection.execute(
+        "SELECT sequence, head FROM repository WHERE id = ?", (home,)
+    ).fetchone()
+    cause, stamp = wish.cause, context.now()
+    made = Move(last + 1, from_stamp(stamp), repository, wish.tag, to, previous, cause)
+    head = entry_hash(made, before)
+    connection.execute(
+        f"INSERT INTO move (repository, {COLUMNS}, hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (home, *_row(made), head),
+    )
+    connection.execute(
+        "UPDATE repository SET sequence = ?, head = ? WHERE id = ?", (made.sequence, head, home)
+    )
+    series = (home, cause.origin, wish.tag)
+    if to is None:
+        connection.execute(
+            "DELETE FROM tag WHERE repository = ? AND origin = ? AND name = ?", series
+        )
+    else:
+        connection.execute(
+            "INSERT OR REPLACE INTO tag VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*series, str(to.digest), to.media_type, to.size, made.sequence, stamp),
+        )
+    return made
+
+
+def _row(made: Move) -> tuple[object, ...]:
+    to, cause = made.to, made.cause
+    return (
+        made.sequence,
+        to_stamp(made.time),
+        made.tag,
+        str(to.digest) if to else None,
+        to.media_type if to else None,
+        to.size if to else None,
+        str(made.previous) if made.previous else None,
+        cause.kind,
+        cause.actor,
+        cause.origin,
+        int(cause.authoritative),
+    )
+
+
+def _restamp(
+    connection: sqlite3.Connection,
+    context: Context,
+    home: int,
+    to: Descriptor | None,
+    previous: Digest | None,
+) -> None:
+    """Give what the tag points to now its root.
+
+    What it pointed to before has one too, as long as it is retained; gc sees when that ends.
+    """
+    if to is not None:
+        unstamp(connection, home, to.digest)
+    if previous is not None and context.retention == timedelta(0):
+        stamp_lost(connection, context, home, graph.below(connection, str(previous)))
+
+
+def tags_at(connection: sqlite3.Connection, home: int, digest: Digest) -> list[Tag]:
+    """Return the local tags that point at a manifest."""
+    rows = connection.execute(
+        "SELECT name FROM tag WHERE repository = ? AND origin = ? AND digest = ? ORDER BY name",
+        (home, LOCAL, str(digest)),
+    )
+    return [Tag(row[0]) for row in rows]
+
+
+def unstamp(connection: sqlite3.Connection, home: int, digest: Digest) -> None:
+    """Take the stamps off content that has got a root, and off all below it."""
+    connection.execute(
+        f"WITH RECURSIVE {graph.DOWN} UPDATE member SET unreachable = NULL, purged = 0"
+        " WHERE repository = :repository AND unreachable IS NOT NULL"
+        " AND digest IN (SELECT digest FROM down)",
+        {"repository": home, "digest": str(digest)},
+    )
+
+
+def stamp_lost(
+    connection: sqlite3.Connection,
+    context: Context,
+    home: int,
+    digests: list[str],
+    *,
+    purged: bool = False,
+) -> None:
+    """Stamp what of `digests` no root of the repository reaches any more.
+
+    `purged` says that it may go without waiting for the lease.
+    """
+    for digest in digests:
+        if not graph.is_live(connection, home, digest, context.oldest_retained):
+            connection.execute(
+                "UPDATE member SET unreachable = coalesce(unreachable, ?), purged = ?"
+                " WHERE repository = ? AND digest = ?",
+                (context.now(), int(purged), home, digest),
+            )
+
+
+def purge(connection: sqlite3.Connection, context: Context, repository: str, tag: Tag) -> None:
+    """Let go of the content that a tag used to point to; the entries stay."""
+    home = repository_id(connection, repository)
+    connection.execute(
+        "INSERT OR REPLACE INTO purged SELECT id, ?, sequence FROM repository WHERE id = ?",
+        (tag, home),
+    )
+    past = connection.execute(
+        "SELECT DISTINCT previous FROM move WHERE repository = ? AND origin = ? AND tag = ?"
+        " AND previous IS NOT NULL",
+        (home, LOCAL, tag),
+    ).fetchall()
+    digests = {d for row in past for d in graph.below(connection, row[0])}
+    stamp_lost(connection, context, home, sorted(digests), purged=True)
+
+
+def to_move(repository: str, row: tuple[Any, ...]) -> Move:
+    """Return the entry in a row of `COLUMNS`."""
+    sequence, time, tag, digest, media_type, size, previous, kind, actor, origin, own = row
+    return Move(
+        sequence,
+        from_stamp(time),
+        repository,
+        Tag(tag),
+        Descriptor(media_type, Digest.parse(digest), size) if digest else None,
+        Digest.parse(previous) if previous else None,
+        Cause(kind, actor, origin, bool(own)),
+    )
+
+
+def entry_hash(made: Move, before: str) -> str:
+    """Return the hash of an entry, in hexadecimal digits; `before` is that of the one before it."""
+    entry = {
+        "before": before,
+        "sequence": made.sequence,
+        "time": rfc3339(made.time),
+        "repository": made.repository,
+        "origin": made.cause.origin,
+        "tag": made.tag,
+        "digest": str(made.to.digest) if made.to else None,
+        "mediaType": made.to.media_type if made.to else None,
+        "size": made.to.size if made.to else None,
+        "previous": str(made.previous) if made.previous else None,
+        "kind": made.cause.kind,
+        "actor": made.cause.actor,
+        "authoritative": made.cause.authoritative,
+    }
+    return hashlib.sha256(strictjson.compact(entry)).hexdigest()
+
+
+def problems(connection: sqlite3.Connection, home: int, repository: str) -> Iterator[str]:
+    """Yield, in words, what is wrong with the ledger of a repository."""
+    before, expected = "", 1
+    standing: dict[tuple[str, str], str] = {}
+    for row in connection.execute(
+        f"SELECT {COLUMNS}, hash FROM move WHERE repository = ? ORDER BY sequence", (home,)
+    ):
+        made = to_move(repository, row[:-1])
+        if made.sequence != expected:
+            yield f"entries {expected} to {made.sequence - 1} of its ledger are missing"
+            expected = made.sequence
+        elif entry_hash(made, before) != row[-1]:
+            yield f"entry {made.sequence} of its ledger was changed"
+        before, expected = row[-1], expected + 1
+        series = (made.cause.origin, str(made.tag))
+        standing.pop(series, None)
+        if made.to is not None:
+            standing[series] = str(made.to.digest)
+    last, head = connection.execute(
+        "SELECT sequence, head FROM repository WHERE id = ?", (home,)
+    ).fetchone()
+    if (last, head) != (expected - 1, before):
+        yield f"its ledger should end with entry {last}, and ends with {expected - 1}"
+    tags = connection.execute("SELECT origin, name, digest FROM tag WHERE repository = ?", (home,))
+    found = {(origin, tag): digest for origin, tag, digest in tags}
+    for key in sorted(found.keys() | standing.keys()):
+        if found.get(key) != standing.get(key):
+            yield f"its tag {key[1]} does not point where its ledger says"

@@ -1,0 +1,335 @@
+"""One repository of the store, in all the roles that `killick.repository` knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from killick.digest import Digest
+from killick.errors import BlobUnknown, DigestMismatch, ManifestUnknown, NotFound, TagUnknown
+from killick.manifest import Descriptor, Index
+from killick.names import Tag
+from killick.platforms import Platform
+from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Ingest, Move, Upload
+from killick.store import graph, ledger
+from killick.store.blobs import Blobs, Held, Shape
+from killick.store.commit import find_repository, repository_id
+from killick.store.context import Context
+from killick.store.ingest import ingest
+from killick.store.intake import Intake
+from killick.store.uploads import UploadSessions
+from killick.transfer import walk
+
+_PAGE = 500
+
+_FIND = """
+SELECT member.repository, member.media_type, member.unreachable,
+    blob.inode, blob.size, blob.mtime, blob.ctime, blob.verified
+FROM repository
+JOIN member ON member.repository = repository.id
+JOIN blob ON blob.digest = member.digest
+WHERE repository.name = ? AND member.digest = ? AND member.document = ? AND blob.damaged = 0
+"""
+
+_MISSING = """
+WITH RECURSIVE need(digest, document, optional) AS (
+    SELECT :digest, 1, 0
+    UNION SELECT edge.child, edge.document, edge.optional FROM need
+        JOIN edge ON edge.parent = need.digest WHERE need.document = 1
+)
+SELECT 1 FROM need WHERE optional = 0 AND NOT EXISTS (
+    SELECT 1 FROM member JOIN blob ON blob.digest = member.digest
+    WHERE member.repository = :repository AND member.digest = need.digest
+    AND member.document = need.document AND blob.damaged = 0
+) LIMIT 1
+"""
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What all repositories of a store share."""
+
+    context: Context
+    blobs: Blobs
+    intake: Intake
+    uploads: UploadSessions
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    home: int
+    media_type: str
+    unreachable: int | None
+    held: Held
+
+
+class StoreRepository:
+    """The repository called `name`. It exists as soon as something is put into it."""
+
+    def __init__(self, rooms: Rooms, name: str) -> None:
+        self.name = name
+        self._context = rooms.context
+        self._database = rooms.context.database
+        self._blobs = rooms.blobs
+        self._intake = rooms.intake
+        self._leases = rooms.intake.leases
+        self._uploads = rooms.uploads
+
+    # Content
+
+    def find(self, digest: Digest, /) -> Descriptor:
+        """Return the descriptor of a blob; raises BlobUnknown if it is not here."""
+        self._leases.use()
+        found = self._promised(digest, document=False)
+        return Descriptor(BLOB_TYPE, digest, found.held.size)
+
+    def has(self, d: Descriptor, /) -> bool:
+        """Return whether the content is here; if so, it stays for at least the lease time."""
+        self._leases.use()
+        try:
+            self._promised(d.digest, document=d.is_document)
+        except NotFound:
+            return False
+        return True
+
+    def open(self, d: Descriptor, /, start: int = 0) -> BinaryIO:
+        """Return a stream of the content from byte `start` on.
+
+        Raises:
+            ManifestUnknown, BlobUnknown: it is not here.
+            DigestMismatch: (here or from reading) it is damaged.
+            StoreError: it can't be read.
+        """
+        found = self._promised(d.digest, document=d.is_document)
+        stream = self._blobs.open(found.held, start)
+        if stream is None:
+            raise self._unknown(d.digest, document=d.is_document)
+        return stream
+
+    def put(self, d: Descriptor, source: BinaryIO, /) -> None:
+        """Take the whole of `source` as the content of `d`; verified, durable and visible after.
+
+        Raises:
+            DigestMismatch, ContentError, UnverifiableDigest: it is not, and nothing was kept.
+            StoreError: it can't be written.
+        """
+        self._intake.put(self.name, d, source)
+
+    def locate(self, d: Descriptor, /) -> Path | None:
+        """Return the file of the content, if it is known to be good; else None."""
+        self._leases.use()
+        try:
+            found = self._promised(d.digest, document=d.is_document)
+        except NotFound:
+            return None
+        return self._blobs.locate(found.held)
+
+    def ingest(self, d: Descriptor, /) -> AbstractContextManager[Ingest]:
+        """Return the one place where `d` comes in; waits while another process is at it."""
+        return ingest(self._context, self._intake, self.name, d)
+
+    def begin(self) -> Upload:
+        """Start an upload session."""
+        return self._uploads.begin(self.name)
+
+    def upload(self, identifier: str, /) -> Upload:
+        """Return an upload session of this repository; raises UploadUnknown."""
+        return self._uploads.find(self.name, identifier)
+
+    def mount(self, d: Descriptor, sister: str, /) -> bool:
+        """Make the blob `d` of repository `sister` visible here; False if it has it not."""
+        self._leases.use()
+        with self._database.reading() as connection:
+            if connection.execute(_FIND, (sister, str(d.digest), 0)).fetchone() is None:
+                return False
+        return self._intake.adopt(self.name, d)
+
+    def delete(self, d: Descriptor, /) -> None:
+        """Remove a manifest, with the tags that point to it, or a blob, from this repository.
+
+        Raises:
+            ManifestUnknown, BlobUnknown: it is not here.
+        """
+        digest = str(d.digest)
+        with self._database.writing() as connection:
+            home = find_repository(connection, self.name)
+            gone = connection.execute(
+                "DELETE FROM member WHERE repository = ? AND digest = ? AND document = ?",
+                (home, digest, int(d.is_document)),
+            )
+            if home is None or gone.rowcount == 0:
+                raise self._unknown(d.digest, document=d.is_document)
+            if d.is_document:
+                for tag in ledger.tags_at(connection, home, d.digest):
+                    wish = ledger.Wish(tag, None, Cause("deleted", self._context.actor))
+                    ledger.move(connection, self._context, self.name, wish)
+                connection.execute(
+                    "DELETE FROM kept WHERE repository = ? AND digest = ?", (home, digest)
+                )
+            below = graph.below(connection, digest)
+            ledger.stamp_lost(connection, self._context, home, below)
+            graph.tidy(connection, digest, self._context.now())
+
+    # Tags and their ledger
+
+    def resolve(self, ref: Tag | Digest, /) -> Descriptor:
+        """Return what a tag points to, or the descriptor of a manifest.
+
+        Raises:
+            TagUnknown, ManifestUnknown: there is no such thing.
+        """
+        if isinstance(ref, Digest):
+            found = self._promised(ref, document=True)
+            return Descriptor(found.media_type, ref, found.held.size)
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT media_type, digest, size FROM tag JOIN repository ON id = repository"
+                " WHERE repository.name = ? AND origin = ? AND tag.name = ?",
+                (self.name, LOCAL, ref),
+            ).fetchone()
+        if row is None:
+            raise TagUnknown(f"{self.name} has no tag {ref}", hint="see killick images")
+        return Descriptor(row[0], Digest.parse(row[1]), row[2])
+
+    def tags(self) -> Iterator[Tag]:
+        """Yield all tags, in ASCII order."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT tag.name FROM tag JOIN repository ON id = repository"
+                " WHERE repository.name = ? AND origin = ? ORDER BY tag.name",
+                (self.name, LOCAL),
+            ).fetchall()
+        yield from (Tag(row[0]) for row in rows)
+
+    def tag(self, name: Tag, d: Descriptor, /) -> None:
+        """Point a tag at a manifest that is here; raises ManifestUnknown."""
+        self.move(name, d, Cause("tagged", self._context.actor))
+
+    def untag(self, name: Tag, /) -> None:
+        """Remove a tag; raises TagUnknown."""
+        self.move(name, None, Cause("deleted", self._context.actor))
+
+    def history(self, tag: Tag | None = None, /, origin: str = LOCAL) -> Iterator[Move]:
+        """Yield the moves of one tag, or of all, newest first."""
+        before = 2**62
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    f"SELECT {ledger.COLUMNS} FROM move WHERE repository ="
+                    " (SELECT id FROM repository WHERE name = :name) AND origin = :origin"
+                    + (" AND tag = :tag" if tag is not None else "")
+                    + " AND sequence < :before ORDER BY sequence DESC LIMIT :page",
+                    {
+                        "name": self.name,
+                        "origin": origin,
+                        "tag": tag,
+                        "before": before,
+                        "page": _PAGE,
+                    },
+                ).fetchall()
+            yield from (ledger.to_move(self.name, row) for row in rows)
+            if len(rows) < _PAGE:
+                return
+            before = rows[-1][0]
+
+    def move(
+        self, tag: Tag, to: Descriptor | None, cause: Cause, /, expected: Expected = ANYTHING
+    ) -> Move | None:
+        """Move a tag and record it, in one transaction; None if it stands there already.
+
+        Raises:
+            Conflict, ManifestUnknown, TagUnknown: as `killick.repository.Ledger.move` says.
+        """
+        with self._database.writing() as connection:
+            wish = ledger.Wish(tag, to, cause, expected)
+            return ledger.move(connection, self._context, self.name, wish)
+
+    def keep(self, d: Descriptor, /) -> None:
+        """Keep an image that no tag names, until it is deleted by digest.
+
+        Raises:
+            ManifestUnknown: it is not here.
+        """
+        self._promised(d.digest, document=True)
+        with self._database.writing() as connection:
+            home = repository_id(connection, self.name)
+            connection.execute(
+                "INSERT OR IGNORE INTO kept VALUES (?, ?, ?)",
+                (home, str(d.digest), self._context.now()),
+            )
+            ledger.unstamp(connection, home, d.digest)
+
+    # The graph
+
+    def referrers(
+        self, digest: Digest, /, artifact_type: str | None = None
+    ) -> Iterator[Descriptor]:
+        """Yield what has `digest` as its subject, in the order of arrival."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT member.media_type, document.digest, blob.size, artifact_type, annotations"
+                " FROM document JOIN member ON member.digest = document.digest"
+                " JOIN blob ON blob.digest = document.digest"
+                " JOIN repository ON repository.id = member.repository"
+                " WHERE subject = ? AND repository.name = ? AND member.document = 1"
+                " AND damaged = 0 ORDER BY member.id",
+                (str(digest), self.name),
+            ).fetchall()
+        for media_type, found, size, kind, notes in rows:
+            if artifact_type in (None, kind):
+                yield Descriptor(
+                    media_type,
+                    Digest.parse(found),
+                    size,
+                    artifact_type=kind,
+                    annotations=json.loads(notes),
+                )
+
+    def complete(self, d: Descriptor, /, platforms: Sequence[Platform] | None = None) -> bool:
+        """Return whether a manifest and all that it needs (for `platforms`) are here.
+
+        If so, all of it stays for at least the lease time.
+        """
+        if d.is_foreign or not d.is_document:
+            return d.is_foreign or self.has(d)
+        if not self.has(d):
+            return False
+        if platforms is not None:
+            return self._complete_for(d, platforms)
+        with self._database.reading() as connection:
+            home = find_repository(connection, self.name)
+            values = {"repository": home, "digest": str(d.digest)}
+            return connection.execute(_MISSING, values).fetchone() is None
+
+    def _complete_for(self, d: Descriptor, platforms: Sequence[Platform]) -> bool:
+        try:
+            documents = list(walk(self, d, platforms))
+        except (NotFound, DigestMismatch):
+            return False
+        return all(
+            child.is_foreign or self.has(child)
+            for document in documents
+            for child in document.children()
+            if not (isinstance(document, Index) and child.is_document)  # these were walked
+        )
+
+    def _promised(self, digest: Digest, *, document: bool) -> _Found:
+        """Return what is here, promised for the lease time; raises NotFound's children."""
+        with self._database.reading() as connection:
+            row = connection.execute(_FIND, (self.name, str(digest), int(document))).fetchone()
+        if row is None:
+            raise self._unknown(digest, document=document)
+        home, media_type, unreachable, inode, size, mtime, ctime, verified = row
+        if not self._leases.promise(home, str(digest), unreachable):
+            raise self._unknown(digest, document=document)
+        held = Held(digest, Shape(inode, size, mtime, ctime), verified)
+        return _Found(home, media_type, unreachable, held)
+
+    def _unknown(self, digest: Digest, *, document: bool) -> NotFound:
+        if document:
+            return ManifestUnknown(f"{self.name} has no manifest {digest}")
+        return BlobUnknown(f"{self.name} has no blob {digest}")

@@ -1,0 +1,24 @@
+"""The benchmark runs: small sizes, against Killick's own registry where there is no other."""
+
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+RUN = Path(__file__).parents[2] / "bench" / "run.py"
+
+
+def test_a_quick_run_writes_figures_and_a_chart(tmp_path: Path) -> None:
+    where = ["--cache", str(tmp_path / "cache"), "--out", str(tmp_path)]
+    few = ["--quick", "--repeat=1", "--peers=", "--cases=start,again"]
+    done = subprocess.run(
+        [sys.executable, str(RUN), *few, *where], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "latest.json").read_text())
+    assert list(found["results"]) == ["start: killick version", "pull again: tag has not moved"]
+    assert all(run["wall"] > 0 for run in found["results"]["start: killick version"].values())
+    assert "| start: killick version | python -c pass |" in done.stdout
+    ElementTree.parse(tmp_path / "latest.svg")
+    assert not list((tmp_path / "cache").glob("work-*")), "it cleans up after itself"
