@@ -101,3 +101,14 @@ def test_a_full_disk(tmp_path):
 def _small_files():
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+
+def test_output_that_can_not_be_written():
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "killick", "images"], stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        "killick: the output can't be written (No space left on device)\n"
+    )

@@ -5,7 +5,8 @@ import io
 import pytest
 
 import images
-from contract.tools import Failing, at_once, blob, capable, put, read
+from contract.implementations import having
+from contract.tools import Failing, at_once, blob, put, read
 from killick.digest import Digest
 from killick.errors import (
     BlobUnknown,
@@ -28,10 +29,11 @@ from killick.repository import (
 )
 
 
+@pytest.mark.parametrize("place", having(Resumable), indirect=True)
 class TestResumable:
     @pytest.fixture
     def resumable(self, repository):
-        return capable(repository, Resumable)
+        return repository
 
     def test_content_comes_in_at_once(self, resumable):
         d = blob(b"all of it")
@@ -97,10 +99,11 @@ class TestResumable:
         assert read(resumable, d) == content
 
 
+@pytest.mark.parametrize("place", having(Uploads), indirect=True)
 class TestUploads:
     @pytest.fixture
     def uploads(self, repository):
-        return capable(repository, Uploads)
+        return repository
 
     def test_pieces_become_one_blob(self, uploads):
         upload = uploads.begin()
@@ -159,44 +162,42 @@ class TestUploads:
         upload.cancel()
 
 
+@pytest.mark.parametrize("place", having(Mountable), indirect=True)
 class TestMountable:
     def test_a_blob_of_a_sister_becomes_visible(self, place, repository):
-        capable(repository, Mountable)
         d = put(place.repository("team/sister"), b"shared")
         assert repository.mount(d, place.prefix + "team/sister")
         assert read(repository, d) == b"shared"
 
     def test_what_the_sister_lacks_is_not_mounted(self, place, repository):
-        capable(repository, Mountable)
         put(place.repository("team/sister"), b"shared")
         absent = blob(b"absent")
         assert not repository.mount(absent, place.prefix + "team/sister")
         assert not repository.has(absent)
 
     def test_content_is_not_visible_in_a_sister_unasked(self, place, repository):
-        capable(repository, Mountable)
         d = put(place.repository("team/sister"), b"private")
         assert not repository.has(d)
         with pytest.raises(BlobUnknown):
             repository.find(d.digest)
 
 
+@pytest.mark.parametrize("place", having(Located), indirect=True)
 class TestLocated:
     def test_a_located_file_has_exactly_the_content(self, repository):
-        capable(repository, Located)
         d = put(repository, b"in a file")
         path = repository.locate(d)
         assert path is None or path.read_bytes() == b"in a file"
 
     def test_nothing_is_located_where_nothing_is(self, repository):
-        capable(repository, Located)
         assert repository.locate(blob(b"absent")) is None
 
 
+@pytest.mark.parametrize("place", having(Deletable), indirect=True)
 class TestDeletable:
     @pytest.fixture
     def deletable(self, repository):
-        return capable(repository, Deletable)
+        return repository
 
     def test_a_deleted_blob_is_gone(self, deletable):
         d = put(deletable, b"unwanted")
@@ -229,10 +230,11 @@ class TestDeletable:
             deletable.delete(blob(b"absent", media_type=OCI_MANIFEST))
 
 
+@pytest.mark.parametrize("place", having(Referrers), indirect=True)
 class TestReferrers:
     @pytest.fixture
     def referring(self, repository):
-        return capable(repository, Referrers)
+        return repository
 
     def test_what_has_a_subject_refers_to_it(self, referring):
         subject = images.image(referring)
@@ -272,10 +274,11 @@ class TestReferrers:
         assert not list(referring.referrers(subject.digest))
 
 
+@pytest.mark.parametrize("place", having(Knowing), indirect=True)
 class TestKnowing:
     @pytest.fixture
     def knowing(self, repository):
-        return capable(repository, Knowing)
+        return repository
 
     def test_what_is_missing_is_not_complete(self, knowing):
         images.image(knowing)

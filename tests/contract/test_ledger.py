@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 import images
-from contract.tools import at_once, blob, capable
+from contract.implementations import having
+from contract.tools import at_once, blob
 from killick import travel
 from killick.errors import Conflict, ManifestUnknown, TagUnknown
 from killick.manifest import OCI_MANIFEST
@@ -13,13 +14,15 @@ from killick.moments import utc_now
 from killick.names import Reference, Tag
 from killick.repository import LOCAL, Cause, Ledger
 
+pytestmark = pytest.mark.parametrize("place", having(Ledger), indirect=True)
+
 TAG = Tag("1.5")
 PUSHED = Cause("pushed", "mate@deck")
 
 
 @pytest.fixture
 def ledger(repository):
-    return capable(repository, Ledger)
+    return repository
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 import images
-from contract.tools import at_once, blob, read
+from contract.tools import at_once, blob, put, read
 from killick.digest import Digest
 from killick.errors import ManifestUnknown, NameUnknown, TagUnknown
 from killick.manifest import OCI_MANIFEST
@@ -133,8 +133,7 @@ def test_repositories_are_listed_in_ascii_order(place):
     for path in ("team/b", "team/a", "team/a/sub"):
         repository = place.repository(path)
         repository.tag(Tag("1"), images.image(repository))
-    expected = [place.prefix + path for path in ("team/a", "team/a/sub", "team/b")]
-    assert list(place.registry.repositories()) == expected
+    assert place.names() == ["team/a", "team/a/sub", "team/b"]
 
 
 def test_eight_threads_move_one_tag(repository):
@@ -149,3 +148,10 @@ def test_eight_threads_set_eight_tags(repository):
     d = images.image(repository)
     assert not at_once(*[lambda n=n: repository.tag(Tag(f"t{n}"), d) for n in range(8)])
     assert list(repository.tags()) == [f"t{n}" for n in range(8)]
+
+
+def test_a_tag_points_to_a_manifest_by_its_sha512(repository):
+    content = read(repository, images.image(repository))
+    d = put(repository, content, algorithm="sha512", media_type=OCI_MANIFEST)
+    repository.tag(Tag("long"), d)
+    assert repository.resolve(Tag("long")) == d

@@ -4,20 +4,11 @@ import io
 import threading
 from contextlib import closing
 
-import pytest
-
 from killick.digest import Digest
 from killick.manifest import Descriptor
 from killick.repository import BLOB_TYPE
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-
-
-def capable(repository, capability):
-    """Return the repository, or skip the test where it lacks the capability."""
-    if not isinstance(repository, capability):
-        pytest.skip(f"no {capability.__name__} here")
-    return repository
 
 
 def read(repository, d, start=0):

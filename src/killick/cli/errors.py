@@ -52,6 +52,12 @@ def guarded(call: Callable[[], int], session: Debuggable, words: Sequence[str]) 
         # click leaves this way where the reader of stdout went away.
         _reader_gone()
         return error.code if isinstance(error.code, int) else 1
+    except OSError as error:
+        # The store, the client and files translate theirs: what is left is what was printed.
+        if error.filename is not None:
+            return _unexpected(error, session, words)
+        _tell("output", f"the output can't be written ({error.strerror})", "file", None, words)
+        return _reader_gone()
     except Exception as error:
         return _unexpected(error, session, words)
     return status

@@ -141,6 +141,27 @@ class Documents:
         self._memory.add(digest, document)
         return Fetched(digest, document)
 
+    def tag(self, name: Tag, d: Descriptor, document: Document) -> None:
+        """Put a document under a tag.
+
+        A document that is put under a tag goes by its sha256. One that goes by another digest is
+        put under that, and the tag asked for beside it, which not every registry does.
+
+        Raises:
+            Unsupported: the registry can't point a tag at this digest.
+            DigestMismatch, BlobUnknown, ContentError: as `put`.
+        """
+        if d.digest.algorithm == "sha256":
+            self.put(name, d, document)
+            return
+        with self._put(d.digest, d, document, f"?tag={name}") as response:
+            if response.header("OCI-Tag") != name:
+                raise Unsupported(
+                    f"{self._session.domain} can't point the tag {name} at {d.digest}",
+                    side="remote",
+                    hint="it tags by sha256 only; name the image by its digest there",
+                )
+
     def put(self, ref: Tag | Digest, d: Descriptor, document: Document) -> bool:
         """Put a document under its digest or a tag; return whether its subject was taken note of.
 
@@ -148,11 +169,7 @@ class Documents:
             DigestMismatch: the registry makes something else of it.
             BlobUnknown, ContentError: the registry misses parts of it, or dislikes it.
         """
-        headers = {"Content-Type": d.media_type}
-        request = Request("PUT", self._url(ref), headers, document.raw)
-        with self._session.send(request, self._auth, self._scopes("pull,push")) as response:
-            if response.status not in (200, 201, 202):
-                raise failure(response, self.asked(ref))
+        with self._put(ref, d, document) as response:
             stated = response.header("Docker-Content-Digest")
             noted = response.header("OCI-Subject") is not None
         same_algorithm = stated is not None and stated.startswith(f"{d.digest.algorithm}:")
@@ -162,6 +179,17 @@ class Documents:
             )
         self._memory.add(d.digest, document)
         return noted
+
+    def _put(
+        self, ref: Tag | Digest, d: Descriptor, document: Document, query: str = ""
+    ) -> Response:
+        headers = {"Content-Type": d.media_type}
+        request = Request("PUT", self._url(ref, query), headers, document.raw)
+        response = self._session.send(request, self._auth, self._scopes("pull,push"))
+        if response.status in (200, 201, 202):
+            return response
+        with response:
+            raise failure(response, self.asked(ref))
 
     def delete(self, ref: Tag | Digest) -> None:
         """Delete a document, or a tag.
@@ -196,8 +224,8 @@ class Documents:
     def _request(self, method: str, ref: Tag | Digest) -> Request:
         return Request(method, self._url(ref), {"Accept": ACCEPT}, budget=MOST_DOCUMENT_BYTES)
 
-    def _url(self, ref: Tag | Digest) -> Url:
-        return self._session.url(f"/v2/{self._path}/manifests/{ref}")
+    def _url(self, ref: Tag | Digest, query: str = "") -> Url:
+        return self._session.url(f"/v2/{self._path}/manifests/{ref}{query}")
 
     def _scopes(self, actions: str) -> tuple[str]:
         return (f"repository:{self._path}:{actions}",)

@@ -136,9 +136,13 @@ class RemoteRepository:
             ) from None
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
-        """Point a tag at a manifest that is here, by sending its very bytes again."""
+        """Point a tag at a manifest that is here, by sending its very bytes again.
+
+        Raises:
+            Unsupported: the registry can't point a tag at a digest that is not a sha256.
+        """
         document = self._documents.get(d.digest).document
-        self._documents.put(name, d, document)
+        self._documents.tag(name, d, document)
 
     def untag(self, name: Tag, /) -> None:
         """Remove a tag, where the registry does that.

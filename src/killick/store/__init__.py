@@ -41,6 +41,7 @@ __all__ = ["Collected", "Finding", "ImageRow", "Known", "Store", "StoreRepositor
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
+RESERVE = 1024 * 1024
 
 
 class Store:
@@ -74,6 +75,8 @@ class Store:
         self._blobs = Blobs(self._context)
         self._leases = Leases(self._context)
         intake = Intake(self._context, self._blobs, self._leases)
+        if not read_only:
+            durable.reserve(places.reserve, RESERVE)
         uploads = UploadSessions(self._context, intake)
         self._rooms = Rooms(self._context, self._blobs, intake, uploads)
 
@@ -133,7 +136,13 @@ class Store:
             StoreError: the store can't be changed.
         """
         collection = Collection(self._context, self._blobs, self._leases, purge=purge)
-        return collection.rehearse() if dry_run else collection.run()
+        if dry_run:
+            return collection.rehearse()
+        durable.remove(self._context.places.reserve)
+        try:
+            return collection.run()
+        finally:
+            durable.reserve(self._context.places.reserve, RESERVE)
 
     def verify(self, roots: Iterable[Descriptor] | None = None) -> Iterator[Finding]:
         """Hash what is stored (None: everything) and check that images and ledgers are whole.

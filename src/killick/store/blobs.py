@@ -137,10 +137,10 @@ class Blobs:
         return Shape.of(stat) == held.shape and 0 <= age < TRUSTED_FOR // timedelta(microseconds=1)
 
     def _good(self, held: Held, shape: Shape) -> None:
-        """Note that a file was verified just now, in this shape."""
+        """Note that a file was verified just now, in this shape; no matter if that fails."""
         if self._context.read_only:
             return
-        with self._context.database.writing() as connection:
+        with suppress(StoreError), self._context.database.writing() as connection:
             connection.execute(
                 "UPDATE blob SET inode = ?, mtime = ?, ctime = ?, verified = ?"
                 " WHERE digest = ? AND damaged = 0",

@@ -60,6 +60,11 @@ class Places:
         return self.root / "store.db"
 
     @property
+    def reserve(self) -> Path:
+        """Disk space that is let go of to remove garbage when no other is left."""
+        return self.root / "reserve"
+
+    @property
     def commit_lock(self) -> Path:
         """Shared by whoever makes content visible; alone by whoever removes content."""
         return self.root / "gc.lock"

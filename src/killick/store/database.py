@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from killick.errors import StoreDamaged, StoreError, StoreFull, StoreReadOnly
+from killick.errors import StoreDamaged, StoreError, StoreReadOnly
 from killick.store import durable, locks, schema
 
 BUSY_SECONDS = 60
@@ -33,8 +33,8 @@ def translate(error: sqlite3.Error, path: Path) -> StoreError:
             f"{path} is damaged, or no database ({error})",
             hint="put it back from a backup, or move the store away and pull again",
         )
-    if code == sqlite3.SQLITE_FULL:
-        return StoreFull(f"no space is left to write {path}", hint="free some space, or killick gc")
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and durable.is_full(path)):
+        return durable.full(path)
     denied = code in _CANT_OPEN and path.exists() and not os.access(path, os.W_OK)
     if code == sqlite3.SQLITE_READONLY or denied:
         return StoreReadOnly(f"{path} can't be written to", hint=durable.ELSEWHERE)

@@ -25,20 +25,35 @@ FILE_MODE = 0o600
 
 ELSEWHERE = "set KILLICK_STORE to a folder that you may write to"
 
+_HARDLY = 64 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 
+def full(path: Path) -> StoreFull:
+    """Return the error that says that `path` can't grow."""
+    return StoreFull(f"no space is left in {path.parent}", hint="free some, or try killick gc")
+
+
 def translate(error: OSError, path: Path) -> StoreError:
     """Return the Killick error for what the system said about `path`."""
     if error.errno in _FULL:
-        return StoreFull(f"no space is left to write {path}", hint="free some space, or killick gc")
+        return full(path)
     if error.errno in _READ_ONLY:
         return StoreReadOnly(
             f"{path} can't be opened for writing ({error.strerror})", hint=ELSEWHERE
         )
     return StoreError(f"{path}: {error.strerror or error}")
+
+
+def is_full(path: Path) -> bool:
+    """Whether the file system of `path` has hardly a block left."""
+    try:
+        found = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _HARDLY
 
 
 @contextmanager
@@ -161,6 +176,21 @@ def write_file(path: Path, data: bytes) -> None:
     finally:
         os.close(descriptor)
     publish([(temporary, path)])
+
+
+def reserve(path: Path, size: int) -> None:
+    """Hold `size` bytes of disk, if there are so many, in a file that can be removed in need."""
+    if path.exists():
+        return
+    with suppress(StoreError, OSError):
+        temporary, descriptor = create(path.parent)
+        try:
+            os.posix_fallocate(descriptor, 0, size)
+            temporary.replace(path)
+        except OSError:
+            remove(temporary)
+        finally:
+            os.close(descriptor)
 
 
 def remove(path: Path) -> None:

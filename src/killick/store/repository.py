@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from killick.digest import Digest
-from killick.errors import BlobUnknown, DigestMismatch, ManifestUnknown, NotFound, TagUnknown
+from killick.errors import (
+    BlobUnknown,
+    DigestMismatch,
+    ManifestUnknown,
+    NotFound,
+    StoreFull,
+    TagUnknown,
+)
 from killick.manifest import Descriptor, Index
 from killick.names import Tag
 from killick.platforms import Platform
@@ -104,7 +111,7 @@ class StoreRepository:
             DigestMismatch: (here or from reading) it is damaged.
             StoreError: it can't be read.
         """
-        found = self._promised(d.digest, document=d.is_document)
+        found = self._found(d.digest, document=d.is_document)
         stream = self._blobs.open(found.held, start)
         if stream is None:
             raise self._unknown(d.digest, document=d.is_document)
@@ -183,7 +190,7 @@ class StoreRepository:
             TagUnknown, ManifestUnknown: there is no such thing.
         """
         if isinstance(ref, Digest):
-            found = self._promised(ref, document=True)
+            found = self._found(ref, document=True)
             return Descriptor(found.media_type, ref, found.held.size)
         with self._database.reading() as connection:
             row = connection.execute(
@@ -317,15 +324,26 @@ class StoreRepository:
             if not (isinstance(document, Index) and child.is_document)  # these were walked
         )
 
+    def _found(self, digest: Digest, *, document: bool) -> _Found:
+        """Return what is here, promised for the lease time if the disk has room to note it."""
+        try:
+            return self._promised(digest, document=document)
+        except StoreFull:
+            return self._look_up(digest, document=document)
+
     def _promised(self, digest: Digest, *, document: bool) -> _Found:
         """Return what is here, promised for the lease time; raises NotFound's children."""
+        found = self._look_up(digest, document=document)
+        if not self._leases.promise(found.home, str(digest), found.unreachable):
+            raise self._unknown(digest, document=document)
+        return found
+
+    def _look_up(self, digest: Digest, *, document: bool) -> _Found:
         with self._database.reading() as connection:
             row = connection.execute(_FIND, (self.name, str(digest), int(document))).fetchone()
         if row is None:
             raise self._unknown(digest, document=document)
         home, media_type, unreachable, inode, size, mtime, ctime, verified = row
-        if not self._leases.promise(home, str(digest), unreachable):
-            raise self._unknown(digest, document=document)
         held = Held(digest, Shape(inode, size, mtime, ctime), verified)
         return _Found(home, media_type, unreachable, held)
 
