@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from killick.client.answers import Asked, failure, media_type, unexpected
-from killick.client.transport import Request, Response
+from killick.client.messages import Request, Response
 from killick.digest import Digest, verify
 from killick.errors import BadDigest, DigestMismatch, LimitExceeded, Unsupported
 from killick.manifest import (

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from killick import strictjson
 from killick.client.answers import Asked, failure, unexpected
-from killick.client.transport import Request, Response
+from killick.client.messages import Request, Response
 from killick.errors import ContentError, LimitExceeded, ProtocolError
 from killick.wire.links import next_page
 

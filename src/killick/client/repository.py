@@ -11,9 +11,9 @@ from killick.client.answers import Asked, failure
 from killick.client.body import Download
 from killick.client.documents import Documents
 from killick.client.listing import pages, query, texts
+from killick.client.messages import Request, Response
 from killick.client.origin import Url
 from killick.client.referrers import Referring
-from killick.client.transport import Request, Response
 from killick.client.uploads import Place, Upload, mount
 from killick.digest import Digest, verify
 from killick.errors import (

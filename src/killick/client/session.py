@@ -11,11 +11,13 @@ from killick.client.answers import Asked, failure
 from killick.client.auth import MOST_TOKEN_BYTES, Answer, Auth
 from killick.client.credential import Authorization, Credential
 from killick.client.dial import Dialer, Interrupted
+from killick.client.messages import Request, Response
 from killick.client.origin import Url, origin_of
+from killick.client.pool import closed
 from killick.client.redirects import follow
 from killick.client.retry import AGAIN, Retry, seconds
 from killick.client.tls import Trust
-from killick.client.transport import Request, Response, Transport, closed
+from killick.client.transport import Transport
 from killick.errors import Unreachable
 
 if TYPE_CHECKING:

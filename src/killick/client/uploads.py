@@ -17,10 +17,10 @@ from urllib.parse import quote
 
 from killick.client.answers import Asked, failure
 from killick.client.dial import Interrupted
+from killick.client.messages import Request, Response
 from killick.client.origin import Url, Zone
 from killick.client.redirects import lead
 from killick.client.retry import AGAIN, seconds
-from killick.client.transport import Request, Response
 from killick.digest import CHUNK, Bytes, Verifier
 from killick.errors import (
     DigestMismatch,
