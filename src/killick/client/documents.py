@@ -204,12 +204,13 @@ class Documents:
                 if isinstance(ref, Digest):
                     self._memory.drop(ref)
                 return
-            error = failure(response, self.asked(ref))
-        if isinstance(ref, Tag) and response.status == 400:
-            error = Unsupported(error.message, side="remote")
-        if isinstance(error, Unsupported):
-            error.hint = "the registry does not allow this; see its configuration"
-        raise error
+            if response.status == 405 or (isinstance(ref, Tag) and response.status == 400):
+                raise Unsupported(
+                    f"{self._session.domain} does not delete {self.asked(ref).kind}s",
+                    side="remote",
+                    hint="it has to be allowed in the registry's configuration",
+                )
+            raise failure(response, self.asked(ref))
 
     def asked(self, ref: Tag | Digest) -> Asked:
         """Return what a request for `ref` is about, for errors."""
