@@ -5,14 +5,14 @@ import threading
 from datetime import timedelta
 
 import pytest
-from images import image
-from stores import NAME, START, Clock
 
+from images import image
 from killick import travel
 from killick.errors import Conflict, ManifestUnknown, TagUnknown
 from killick.names import Reference, Tag
 from killick.repository import Cause
 from killick.store import Store
+from stores import NAME, START, Clock
 
 TAG = Tag("1.5")
 

@@ -45,7 +45,7 @@ root(repository, digest) AS (
     UNION SELECT repository, digest FROM kept
     UNION SELECT move.repository, move.previous FROM move
         LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
-        WHERE move.origin = 'local' AND move.previous IS NOT NULL AND move.time >= :oldest
+        WHERE move.origin = 'local' AND move.previous IS NOT NULL AND move.time > :oldest
         AND move.sequence > coalesce(purged.sequence, 0)
 ),
 live(repository, digest) AS (
@@ -71,7 +71,7 @@ SELECT 1 FROM up WHERE
     OR EXISTS (SELECT 1 FROM move
         LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
         WHERE move.previous = up.digest AND move.repository = :repository
-        AND move.origin = 'local' AND move.time >= :oldest
+        AND move.origin = 'local' AND move.time > :oldest
         AND move.sequence > coalesce(purged.sequence, 0))
 LIMIT 1
 """
