@@ -2,8 +2,9 @@
 
 A POST opens the upload, a PUT with the whole content closes it. Where that breaks, and the source
 can go back, the registry is asked how much has arrived, and the rest is sent by PATCH; in pieces
-where the registry, or a proxy before it, takes no large bodies. The bytes are hashed on the way,
-and the last of them are only sent once the hash is right: wrong content never makes an upload.
+where the registry, or a proxy before it, takes no large bodies. Unless their source answers for
+them, the bytes are hashed on the way, and the last of them are only sent once the hash is right:
+wrong content never makes an upload.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from killick.client.messages import Request, Response
 from killick.client.origin import Url, Zone
 from killick.client.redirects import lead
 from killick.client.retry import AGAIN, seconds
-from killick.digest import CHUNK, Bytes, Verifier
+from killick.digest import CHUNK, Bytes, SizeCheck, Verifier, is_answered_for
 from killick.errors import (
     DigestMismatch,
     KillickError,
@@ -54,7 +55,8 @@ class Supply:
     def __init__(self, d: Descriptor, source: BinaryIO) -> None:
         self._descriptor = d
         self._source = source
-        self._verifier = Verifier(d.digest, d.size)
+        check = SizeCheck if is_answered_for(source, d.digest) else Verifier
+        self._check = check(d.digest, d.size)
         self._start = source.tell() if source.seekable() else None
         self.position = 0
         if d.size == 0:
@@ -103,16 +105,16 @@ class Supply:
             raise StoreError(
                 f"the content of {self._descriptor.digest} can't be read ({error.strerror})"
             ) from None
-        fresh = self.position + len(data) - self._verifier.seen
+        fresh = self.position + len(data) - self._check.seen
         if fresh > 0:
-            self._verifier.update(data[len(data) - fresh :])
+            self._check.update(data[len(data) - fresh :])
         if not data or self.position + len(data) == self._descriptor.size:
             self._finish()
         return data
 
     def _finish(self) -> None:
-        self._verifier.update(self._source.read(1))
-        self._verifier.finish()
+        self._check.update(self._source.read(1))
+        self._check.finish()
 
 
 class _Part:
