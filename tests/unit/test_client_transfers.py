@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -261,7 +262,7 @@ class Breaking(Honest):
             identifier = seen.path.rpartition("/")[2]
             held = len(self.uploads[identifier])
             self.uploads[identifier] += self.content[held : held + taken]
-            return HANG_UP
+            return replace(HANG_UP, taken=taken)
         return None
 
 
