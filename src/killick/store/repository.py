@@ -281,8 +281,8 @@ class StoreRepository:
     def _promised(self, digest: Digest, *, document: bool) -> _Found:
         """Return what is here, promised for the lease time; raises NotFound's children."""
         found = self._look_up(digest, document=document)
-        if not self._leases.promise(found.home, str(digest), found.unreachable):
-            raise self._unknown(digest, document=document)
+        if self._leases.promise(found.home, str(digest), found.unreachable):
+            return self._look_up(digest, document=document)
         return found
 
     def _look_up(self, digest: Digest, *, document: bool) -> _Found:
