@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import SEEK_SET, BytesIO, RawIOBase, UnsupportedOperation
@@ -273,6 +272,9 @@ class _Copy:
 
     def move_all(self, blobs: Sequence[Descriptor]) -> None:
         """Move blobs, several at a time; the first failure stops the rest."""
+        # Late: an image that is all there needs no threads, and is looked at most often.
+        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
         stop = threading.Event()
         pool = ThreadPoolExecutor(max(1, min(self.options.jobs, len(blobs))), "copy")
         try:

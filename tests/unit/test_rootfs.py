@@ -12,7 +12,7 @@ import pytest
 import images
 from killick.compression import zstd
 from killick.digest import Digest
-from killick.errors import ContentError, UsageError
+from killick.errors import ContentError, UploadUnknown, UsageError
 from killick.layout import Layout
 from killick.manifest import OCI_LAYER_GZIP, Config
 from killick.memory import MemoryRegistry
@@ -150,6 +150,25 @@ def test_what_is_no_tar_is_refused_and_leaves_nothing(tmp_path, content):
         import_rootfs(io.BytesIO(content), target, images.AMD64)
     assert caught.value.side == "file"
     assert not [p for p in (tmp_path / "layout/blobs").rglob("*") if p.is_file()]
+
+
+def test_an_import_that_fails_leaves_no_upload_behind():
+    target = MemoryRegistry().repository("imported")
+    begun = []
+
+    class Watched:
+        def __getattr__(self, name):
+            return getattr(target, name)
+
+        def begin(self):
+            begun.append(target.begin())
+            return begun[-1]
+
+    with pytest.raises(ContentError):
+        import_rootfs(io.BytesIO(gzip.compress(TAR)[:-20]), Watched(), images.AMD64)
+    (upload,) = begun
+    with pytest.raises(UploadUnknown):
+        target.upload(upload.id)
 
 
 def test_an_empty_tar_is_an_image_without_files(target):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from killick.client.access import Access
 from killick.client.answers import Asked, failure, media_type, unexpected
 from killick.client.listing import pages, query, texts
+from killick.client.messages import Request
 from killick.client.repository import RemoteRepository
 from killick.client.session import Session
-from killick.client.transport import Request
 from killick.errors import ProtocolError, Unauthorized, Unsupported
 from killick.names import DOCKER_HUB, is_path
 

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from killick.client.answers import Asked, failure
+from killick.client.body import PROGRESS
 from killick.client.dial import Interrupted
+from killick.client.messages import Request, Response
 from killick.client.origin import Url, Zone
 from killick.client.redirects import lead
 from killick.client.retry import AGAIN, seconds
-from killick.client.transport import Request, Response
 from killick.digest import CHUNK, Bytes, Verifier
 from killick.errors import (
     DigestMismatch,
@@ -180,6 +181,7 @@ class Upload:
         self._scopes = (f"repository:{path}:pull,push",)
         self._asked = Asked("blob", str(d.digest), session.domain)
         self._retry = session.retry()
+        self._held = 0
 
     def send(self, source: BinaryIO) -> None:
         """Send the content.
@@ -269,9 +271,16 @@ class Upload:
                 # 0-0 is what some registries say for one byte, and others for none.
                 if response.status in (200, 202, 204) and match and match[1] != "0":
                     supply.go_to(min(int(match[1]) + 1, supply.position))
+                    self._count(supply.position)
                     return Place.named_by(response, self._session, self._place)
         supply.go_to(0)
         return self._begin()
+
+    def _count(self, held: int) -> None:
+        """Take notice of how much the registry holds; enough of it gives all tries again."""
+        if held - self._held >= PROGRESS:
+            self._held = held
+            self._retry.progressed()
 
     def _patch(self, supply: Supply, place: Place) -> None:
         """Send the rest in pieces, following the places that the registry names."""
@@ -297,7 +306,7 @@ class Upload:
                 raise failure(response, self._asked)
             with response:
                 place = self._place = Place.named_by(response, self._session, place)
-            self._retry.progressed()
+            self._count(supply.position)
 
     def _closing(self, place: Place, body: _Part | None) -> Request:
         digest = quote(str(self._descriptor.digest), safe="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,6 +219,15 @@ class StoreRepository:
         with self._database.writing() as connection:
             wish = ledger.Wish(tag, to, cause, expected)
             return ledger.move(connection, self._context, self.name, wish)
+
+    def recall(self, told: Iterable[Move], /, origin: str) -> int:
+        """Record what another ledger tells of tags of this name, oldest first, in one transaction.
+
+        It goes into the series of `origin` (never a local one), as told, and not authoritative;
+        what was told before is left out. Returns how many moves were new.
+        """
+        with self._database.writing() as connection:
+            return ledger.recall(connection, self._context, self.name, told, origin)
 
     def keep(self, d: Descriptor, /) -> None:
         """Keep an image that no tag names, until it is deleted by digest.
