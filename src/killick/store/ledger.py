@@ -25,6 +25,9 @@ from killick.repository import ANYTHING, LOCAL, Cause, Expected, Move
 from killick.store import graph
 from killick.store.commit import repository_id
 from killick.store.context import Context, from_stamp, to_stamp
+from killick.store.database import Database
+
+_PAGE = 500
 
 COLUMNS = (
     "sequence, time, tag, digest, media_type, size, previous, kind, actor, origin, authoritative"
@@ -239,6 +242,24 @@ def purge(connection: sqlite3.Connection, context: Context, repository: str, tag
     ).fetchall()
     digests = {d for row in past for d in graph.below(connection, row[0])}
     stamp_lost(connection, context, home, sorted(digests), purged=True)
+
+
+def history(database: Database, repository: str, tag: Tag | None, origin: str) -> Iterator[Move]:
+    """Yield the moves of one tag, or of all, newest first; read in pages."""
+    which = " AND tag = :tag" if tag is not None else ""
+    values = {"name": repository, "origin": origin, "tag": tag, "page": _PAGE, "before": 2**62}
+    while True:
+        with database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {COLUMNS} FROM move WHERE origin = :origin{which} AND repository ="
+                " (SELECT id FROM repository WHERE name = :name)"
+                " AND sequence < :before ORDER BY sequence DESC LIMIT :page",
+                values,
+            ).fetchall()
+        yield from (to_move(repository, row) for row in rows)
+        if len(rows) < _PAGE:
+            return
+        values["before"] = rows[-1][0]
 
 
 def to_move(repository: str, row: tuple[Any, ...]) -> Move:
