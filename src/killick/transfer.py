@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from io import SEEK_SET, BytesIO, RawIOBase, UnsupportedOperation
 from typing import BinaryIO, Literal, Protocol, cast, runtime_checkable
 
-from killick.digest import CHUNK, Bytes, Digest, verify
+from killick.digest import CHUNK, Bytes, Digest, is_answered_for, verify
 from killick.errors import KillickError, LimitExceeded, PlatformUnknown
 from killick.manifest import (
     MOST_DOCUMENT_BYTES,
@@ -345,6 +345,7 @@ class _Watched(RawIOBase):
         self, stream: BinaryIO, d: Descriptor, options: Options, stop: threading.Event | None
     ) -> None:
         self._read_into = cast("RawIOBase", stream).readinto
+        self.answers_for = d.digest if is_answered_for(stream, d.digest) else None
         self._stream = stream
         self._descriptor = d
         self._advance = options.progress.advance

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from killick import travel
 from killick.cli.closure import check_platform, holds
 from killick.cli.output import note
 from killick.cli.past import past
@@ -55,7 +56,7 @@ class _Pull:
 
     def run(self, progress: str) -> Pulled:
         root, tag = self._meaning()
-        before = self._standing(tag) if tag else None
+        before = travel.standing(self.local, tag) if tag else None
         copied = 0
         if self.choice.stated:
             check_platform(self.remote, root, self.choice.wanted)
@@ -108,12 +109,6 @@ class _Pull:
         cause = Cause("observed", self.session.actor, self.reference.name.domain, False)
         self.local.move(tag, root.plain(), cause)
         return root
-
-    def _standing(self, tag: Tag) -> Digest | None:
-        try:
-            return self.local.resolve(tag).digest
-        except NotFound:
-            return None
 
     def _bring(self, root: Descriptor, progress: str) -> int:
         with display(progress, PULL) as shown:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from killick import travel
 from killick.cli.closure import check_platform, check_whole, narrowed
 from killick.cli.progress import PUSH, display
-from killick.errors import Conflict, NotFound, Unsupported, UsageError
+from killick.errors import Conflict, Unsupported, UsageError
 from killick.repository import ANYTHING, Cause, Expected, Repository, Swappable
 from killick.transfer import DEFAULT_JOBS, Options, copy
 
@@ -87,10 +87,7 @@ def _check_standing(
     remote: Repository, reference: Reference, tag: Tag, expected: Digest | None
 ) -> None:
     """Check what the tag points to already now; the registry does, when the tag is to move."""
-    try:
-        standing: Digest | None = remote.resolve(tag).digest
-    except NotFound:
-        standing = None
+    standing = travel.standing(remote, tag)
     if standing != expected:
         raise Conflict(
             f"{reference} points to {standing or 'nothing'} in the registry; nothing was sent",

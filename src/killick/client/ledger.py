@@ -11,10 +11,10 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from killick import moves, strictjson
+from killick import moves, strictjson, travel
 from killick.client.answers import Asked, failure
 from killick.client.listing import pages
-from killick.client.transport import Request
+from killick.client.messages import Request
 from killick.errors import Conflict, ContentError, NotFound, Unsupported
 from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Name
@@ -135,14 +135,8 @@ class RemoteLedger:
                 return
             error = failure(response, asked)
         met_itself = isinstance(error, (Conflict, NotFound)) and retry.repeated
-        if not (met_itself and self._standing(tag) == to):
+        if not (met_itself and travel.standing(self._repository, tag) == to):
             raise error
-
-    def _standing(self, tag: Tag) -> Digest | None:
-        try:
-            return self._repository.resolve(tag).digest
-        except NotFound:
-            return None
 
     def _url(self, rest: str) -> Url:
         return self._session.url(f"/v2/{self._repository.name}/{rest}")

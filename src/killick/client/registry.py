@@ -12,9 +12,9 @@ from killick.client.access import Access
 from killick.client.answers import Asked, failure, media_type, unexpected
 from killick.client.ledger import RemoteHistory, RemoteLedger
 from killick.client.listing import MOST_PAGE_BYTES, pages, query, texts
+from killick.client.messages import Request
 from killick.client.repository import RemoteRepository
 from killick.client.session import Session
-from killick.client.transport import Request
 from killick.errors import (
     ContentError,
     ProtocolError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -11,9 +12,9 @@ from killick.client.answers import Asked, failure
 from killick.client.body import Download
 from killick.client.documents import Documents
 from killick.client.listing import pages, query, texts
+from killick.client.messages import Request, Response
 from killick.client.origin import Url
 from killick.client.referrers import Referring
-from killick.client.transport import Request, Response
 from killick.client.uploads import Place, Upload, mount
 from killick.digest import Digest, verify
 from killick.errors import (
@@ -60,7 +61,7 @@ class RemoteRepository:
 
     def find(self, digest: Digest, /) -> Descriptor:
         """Return the descriptor of a blob."""
-        with self._ask_blob("HEAD", digest) as response:
+        with self._head_blob(digest) as response:
             if response.status != 200:
                 raise failure(response, self._blob(digest))
             length = response.header("Content-Length") or ""
@@ -74,7 +75,7 @@ class RemoteRepository:
         """Return whether the content is here. A blob of another size is not it."""
         if d.is_document:
             return self._documents.has(d.digest)
-        with self._ask_blob("HEAD", d.digest) as response:
+        with self._head_blob(d.digest) as response:
             if response.status == 200:
                 return response.header("Content-Length") in (None, str(d.size))
             if response.status == 404:
@@ -96,7 +97,7 @@ class RemoteRepository:
         retry = self._session.retry()
 
         def ask(offset: int) -> Response:
-            return self._blob_from(d.digest, offset, retry)
+            return self._blob_from(d, offset, retry)
 
         return cast("BinaryIO", Download(d, start, ask, retry, self._session.pause))
 
@@ -206,27 +207,28 @@ class RemoteRepository:
         """Return what a request for a tag or a manifest is about, for errors."""
         return self._documents.asked(ref)
 
-    def _blob_from(self, digest: Digest, offset: int, retry: Retry) -> Response:
-        response = self._ask_blob("GET", digest, offset, retry)
+    def _blob_from(self, d: Descriptor, offset: int, retry: Retry) -> Response:
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        request = Request("GET", self._blob_url(d.digest), headers, budget=d.size)
+        scopes = self.scopes("pull")
+        response = self._session.send(request, self.auth, scopes, retry)
         if response.status == 416 and offset:
             response.close()
-            response = self._ask_blob("GET", digest, 0, retry)
+            whole = replace(request, headers={})
+            response = self._session.send(whole, self.auth, scopes, retry)
         if response.status == 200 or (response.status == 206 and offset):
             return response
         if response.status < 300:
             response.close()
             raise ProtocolError(
-                f"{self._session.domain} sends a part of {digest} that nobody asked for",
+                f"{self._session.domain} sends a part of {d.digest} that nobody asked for",
                 side="remote",
             )
-        raise failure(response, self._blob(digest))
+        raise failure(response, self._blob(d.digest))
 
-    def _ask_blob(
-        self, method: str, digest: Digest, offset: int = 0, retry: Retry | None = None
-    ) -> Response:
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
-        request = Request(method, self._blob_url(digest), headers)
-        return self._session.send(request, self.auth, self.scopes("pull"), retry)
+    def _head_blob(self, digest: Digest) -> Response:
+        request = Request("HEAD", self._blob_url(digest))
+        return self._session.send(request, self.auth, self.scopes("pull"))
 
     def _blob_url(self, digest: Digest) -> Url:
         return self._session.url(f"/v2/{self.name}/blobs/{digest}")

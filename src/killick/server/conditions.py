@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from killick.digest import Digest
-from killick.errors import Conflict, NotFound
-from killick.names import Tag
-from killick.repository import ANYTHING, Expected, Repository
+from killick.errors import Conflict
+from killick.repository import ANYTHING, Expected
 from killick.server.calls import Call
 
 
@@ -15,14 +14,6 @@ def matches(header: str, current: Digest | None) -> bool:
         return False
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
     return header.strip() == "*" or str(current) in tags
-
-
-def standing(repository: Repository, reference: Tag | Digest) -> Digest | None:
-    """Return the digest of what a name points to now, None where there is no such thing."""
-    try:
-        return repository.resolve(reference).digest
-    except NotFound:
-        return None
 
 
 def is_fresh(call: Call, current: Digest) -> bool:

@@ -23,7 +23,7 @@ from killick.repository import ANYTHING, LOCAL, Ledger, Move
 from killick.server import paging
 from killick.server.bodies import whole
 from killick.server.calls import Call
-from killick.server.conditions import expected, standing
+from killick.server.conditions import expected
 from killick.server.responses import json_answer
 from killick.wire import tag_history
 
@@ -102,7 +102,7 @@ async def rollback(call: Call) -> Response:
 
 def _roll_back(call: Call, raw: bytes) -> Response:
     ledger, repository, tag = _ledger(call), call.repository, Tag(call.item)
-    now = standing(repository, tag)
+    now = travel.standing(repository, tag)
     expectation = expected(call, now)
     to = repository.resolve(_goal(call, ledger, tag, raw))
     moved = ledger.move(

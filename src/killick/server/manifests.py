@@ -7,6 +7,7 @@ from io import BytesIO
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from killick import travel
 from killick.digest import Digest, verify
 from killick.errors import LimitExceeded, Unsupported
 from killick.manifest import (
@@ -27,7 +28,7 @@ from killick.repository import (
 )
 from killick.server.bodies import whole
 from killick.server.calls import Call
-from killick.server.conditions import expected, is_conditional, is_fresh, standing
+from killick.server.conditions import expected, is_conditional, is_fresh
 from killick.server.responses import Refused, content_headers, empty, sending
 from killick.transfer import fetch_bytes
 
@@ -66,7 +67,7 @@ def _put(call: Call, raw: bytes) -> Response:
         _check_blobs(repository, document)
     tags = [reference] if isinstance(reference, Tag) else _tags_asked_for(call)
     expectation = (
-        expected(call, standing(repository, reference)) if is_conditional(call) else ANYTHING
+        expected(call, travel.standing(repository, reference)) if is_conditional(call) else ANYTHING
     )
     d = Descriptor(document.media_type, digest, len(raw))
     repository.put(d, BytesIO(raw))
@@ -90,7 +91,7 @@ def delete(call: Call) -> Response:
     repository = call.repository
     reference = call.reference()
     if is_conditional(call):
-        expectation = expected(call, standing(repository, reference))
+        expectation = expected(call, travel.standing(repository, reference))
     else:
         expectation = ANYTHING
     if isinstance(reference, Tag):

@@ -124,8 +124,7 @@ class Database:
         Raises:
             StoreReadOnly: the store was opened read-only.
         """
-        if self.read_only:
-            raise StoreReadOnly("the store was opened for reading only")
+        self.check_writable()
         with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -134,6 +133,11 @@ class Database:
             except BaseException:
                 _roll_back(connection)
                 raise
+
+    def check_writable(self) -> None:
+        """Raise StoreReadOnly if the store was opened for reading only."""
+        if self.read_only:
+            raise StoreReadOnly("the store was opened for reading only")
 
     def _take(self) -> sqlite3.Connection:
         with self._mutex:

@@ -81,7 +81,7 @@ def ingest(
         StoreError: the place can't be made.
     """
     d.digest.hasher()
-    intake.leases.use()
+    intake.begin()
     if intake.adopt_checked(repository, d):
         yield StoreIngest(intake, repository, d, None)
         return

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from killick.digest import Verifier, chunks
 from killick.errors import LimitExceeded
 from killick.manifest import MOST_DOCUMENT_BYTES, Descriptor, Document, parse_document
-from killick.store import durable
+from killick.store import durable, locks
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import Arrival, Committer
 from killick.store.context import Context
@@ -38,6 +38,15 @@ class Intake:
         self._committer = Committer(context, blobs)
         self.leases = leases
 
+    def begin(self) -> None:
+        """Get ready to take something in.
+
+        Raises:
+            StoreReadOnly: the store was opened for reading only.
+        """
+        self._context.database.check_writable()
+        self.leases.use()
+
     def put(self, repository: str, d: Descriptor, source: BinaryIO) -> None:
         """Take the whole of `source` as the content of `d`.
 
@@ -45,7 +54,7 @@ class Intake:
             DigestMismatch, ContentError, UnverifiableDigest: it is not, and nothing was kept.
             StoreError: it can't be written.
         """
-        self.leases.use()
+        self.begin()
         verifier = Verifier(d.digest, d.size)
         document = None
         if d.is_document:
@@ -87,6 +96,10 @@ class Intake:
             ContentError: `d` says manifest or index, and the content is none that is acceptable.
         """
         held = self._held(d)
+        if held is None and self._blobs.path(d.digest).exists():
+            # It has its name, but no row yet: wait until no commit is under way.
+            with locks.exclusive(self._context.places.commit_lock):
+                held = self._held(d)
         if held is None or not (self._blobs.is_good(held) or self._blobs.check(held)):
             return False
         document = None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,19 +37,6 @@ FROM repository
 JOIN member ON member.repository = repository.id
 JOIN blob ON blob.digest = member.digest
 WHERE repository.name = ? AND member.digest = ? AND member.document = ? AND blob.damaged = 0
-"""
-
-_MISSING = """
-WITH RECURSIVE need(digest, document, optional) AS (
-    SELECT :digest, 1, 0
-    UNION SELECT edge.child, edge.document, edge.optional FROM need
-        JOIN edge ON edge.parent = need.digest WHERE need.document = 1
-)
-SELECT 1 FROM need WHERE optional = 0 AND NOT EXISTS (
-    SELECT 1 FROM member JOIN blob ON blob.digest = member.digest
-    WHERE member.repository = :repository AND member.digest = need.digest
-    AND member.document = need.document AND blob.damaged = 0
-) LIMIT 1
 """
 
 
@@ -245,6 +231,15 @@ class StoreRepository:
             wish = ledger.Wish(tag, to, cause, expected)
             return ledger.move(connection, self._context, self.name, wish)
 
+    def recall(self, told: Iterable[Move], /, origin: str) -> int:
+        """Record what another ledger tells of tags of this name, oldest first, in one transaction.
+
+        It goes into the series of `origin` (never a local one), as told, and not authoritative;
+        what was told before is left out. Returns how many moves were new.
+        """
+        with self._database.writing() as connection:
+            return ledger.recall(connection, self._context, self.name, told, origin)
+
     def keep(self, d: Descriptor, /) -> None:
         """Keep an image that no tag names, until it is deleted by digest.
 
@@ -267,24 +262,8 @@ class StoreRepository:
     ) -> Iterator[Descriptor]:
         """Yield what has `digest` as its subject, in the order of arrival."""
         with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT member.media_type, document.digest, blob.size, artifact_type, annotations"
-                " FROM document JOIN member ON member.digest = document.digest"
-                " JOIN blob ON blob.digest = document.digest"
-                " JOIN repository ON repository.id = member.repository"
-                " WHERE subject = ? AND repository.name = ? AND member.document = 1"
-                " AND damaged = 0 ORDER BY member.id",
-                (str(digest), self.name),
-            ).fetchall()
-        for media_type, found, size, kind, notes in rows:
-            if artifact_type in (None, kind):
-                yield Descriptor(
-                    media_type,
-                    Digest.parse(found),
-                    size,
-                    artifact_type=kind,
-                    annotations=json.loads(notes),
-                )
+            found = graph.referrers(connection, self.name, str(digest))
+        yield from (d for d in found if artifact_type in (None, d.artifact_type))
 
     def complete(self, d: Descriptor, /, platforms: Sequence[Platform] | None = None) -> bool:
         """Return whether a manifest and all that it needs (for `platforms`) are here.
@@ -298,9 +277,7 @@ class StoreRepository:
         if platforms is not None:
             return self._complete_for(d, platforms)
         with self._database.reading() as connection:
-            home = find_repository(connection, self.name)
-            values = {"repository": home, "digest": str(d.digest)}
-            return connection.execute(_MISSING, values).fetchone() is None
+            return graph.is_whole(connection, self.name, str(d.digest))
 
     def _complete_for(self, d: Descriptor, platforms: Sequence[Platform]) -> bool:
         try:
@@ -324,8 +301,8 @@ class StoreRepository:
     def _promised(self, digest: Digest, *, document: bool) -> _Found:
         """Return what is here, promised for the lease time; raises NotFound's children."""
         found = self._look_up(digest, document=document)
-        if not self._leases.promise(found.home, str(digest), found.unreachable):
-            raise self._unknown(digest, document=document)
+        if self._leases.promise(found.home, str(digest), found.unreachable):
+            return self._look_up(digest, document=document)
         return found
 
     def _look_up(self, digest: Digest, *, document: bool) -> _Found:

@@ -1,0 +1,82 @@
+"""Killed, cut off, lied to and filled up: is everything that was acknowledged still there?
+
+    make faults                       the short form: samples, some minutes
+    make faults LONG=1                every point
+    python -m faults --only crash     one kind of test (see --list)
+
+Prints one table, and writes faults.json. The status is 0 if nothing was lost, 1 if something was.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults import machine
+from faults.crash import crash_points
+from faults.served_crash import served_crash_points
+from faults.cuts import power_cuts
+from faults.errors import disk_errors
+from faults.order import order
+from faults.races import races
+from faults.results import skipped, table, write
+from faults.tracing import spread
+from faults.world import World
+
+KINDS = {"crash": crash_points, "serve": served_crash_points, "errors": disk_errors, "order": order, "cuts": power_cuts, "races": races}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much to try: `share` of the short form's points, or (`long`) all there are."""
+
+    long: bool = False
+    share: float = 1.0
+
+    def most(self, short):
+        return None if self.long else max(2, round(short * self.share))
+
+    def some(self, items):
+        """Return all of the items; fewer where only a part of the short form is wanted."""
+        return spread(items, None if self.share >= 1 else max(1, round(len(items) * self.share)))
+
+
+def main():
+    options = _options()
+    scale = Scale(options.long, options.share)
+    rows = []
+    with World() as world:
+        for kind in options.only or KINDS:
+            _try(kind, world, rows, scale)
+    print(f"\n{table(rows)}\n")
+    write(rows, options.out, long=options.long)
+    lost = [problem for row in rows for problem in row.lost]
+    for problem in lost[: options.show]:
+        print(f"LOST {problem}")
+    return 1 if lost else 0
+
+
+def _try(kind, world, rows, scale):
+    print(f"{kind} …", file=sys.stderr, flush=True)
+    try:
+        KINDS[kind](world, rows, scale)
+    except machine.Lacking as lacking:
+        if machine.REQUIRED:
+            raise
+        rows.append(skipped(kind, str(lacking)))
+
+
+def _options():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", action="append", choices=KINDS, help="may be repeated")
+    parser.add_argument("--long", action="store_true", help="every point")
+    parser.add_argument("--share", type=float, default=1.0, help="of the short form's points")
+    parser.add_argument("--show", type=int, default=40, help="how many losses to print")
+    parser.add_argument("--out", type=Path, default=Path("faults.json"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

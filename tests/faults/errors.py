@@ -1,0 +1,122 @@
+"""What the disk refuses: EIO at every fsync, ENOSPC and EDQUOT at every write.
+
+Nothing may be acknowledged that is not there, what fails says so in one sentence, what was there
+stays, and the same command works as soon as the disk does. What SQLite does with its own files is
+the exception to the first rule: it may fail to tidy its log into the database, which changes
+nothing about what is durable; that a run ended well is then checked by what is there.
+"""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from faults import crash, served_crash, tracing
+from faults.machine import need
+from faults.operations import operations
+from faults.processes import Served, run
+from faults.promises import problems
+from faults.pushing import SCRIPTS, Calls, NotAcknowledged
+from faults.results import row
+
+SHORT = 8
+SERVED_SHORT = 5
+WORKERS = 2
+FAULTS = {
+    "EIO": tracing.SYNCS,
+    "ENOSPC": ("write", "pwrite64", "fallocate", "mkdir", "rename"),
+    "EDQUOT": ("write", "pwrite64"),
+}
+_TIDYING = ("/store.db", "/reserve")
+
+
+def disk_errors(world, rows, scale):
+    """Fail the durable steps of each command, and of a registry under a push."""
+    need("strace")
+    for error, wanted in FAULTS.items():
+        with row(f"{error}: commands", rows) as found, ThreadPoolExecutor(WORKERS) as pool:
+            cases = [
+                (operation, step)
+                for operation in scale.some(operations(world))
+                for step in tracing.spread(
+                    crash.dry_run(world, operation, wanted), scale.most(SHORT)
+                )
+            ]
+            for (operation, step), said in zip(
+                cases, pool.map(lambda case: _failing(world, *case, error), cases), strict=True
+            ):
+                found.point(f"{operation.name}, {error} at {step}", said)
+    for error, wanted in FAULTS.items():
+        with row(f"{error}: serve", rows) as found:
+            for name, script in scale.some(list(SCRIPTS.items())):
+                points = served_crash.dry_run(world, script, wanted)
+                for step in tracing.spread(points, scale.most(SERVED_SHORT)):
+                    struck, said = _served_failing(world, script, step, error)
+                    found.point(f"serve, {name}, {error} at {step}", said, struck=struck)
+
+
+def _failing(world, operation, step, error):
+    start = getattr(world, operation.start)
+    root = world.fresh(start)
+    log = Path(f"{root}.trace")
+    ended = run(operation.words, root, tracing.strace(log, inject=tracing.failing(step, error)))
+    call = tracing.injected(log)
+    found = []
+    if not ended.acknowledged:
+        # Who may not write to stderr can't say why.
+        found += [] if "(2<" in (call or "") else ended.unclean()
+    elif call is not None and not any(name in call for name in _TIDYING):
+        found.append(f"it was acknowledged all the same: {call[:200]}")
+    promised = operation.promised if ended.acknowledged else ()
+    found += problems(root, start.before, promised, operation.promised)
+    found += crash.run_again(root, start, operation)
+    log.unlink()
+    shutil.rmtree(root)
+    return found
+
+
+def _served_failing(world, script, step, error):
+    """Fail one step of a running registry; it has to go on, without being started again."""
+    root = world.fresh(world.served)
+    log = Path(f"{root}.trace")
+    prefix = tracing.strace(log, inject=tracing.failing(step, error))
+    found, promised = [], []
+    with Served(root, prefix) as server:
+        if server.port is None:  # it could not open its store, and says so
+            found += _refused_to_start(server)
+        else:
+            calls = Calls(server.port)
+            try:
+                script(calls)
+            except NotAcknowledged as refused:
+                found += _unclean(refused)
+            found += _going_on(calls, script)
+            promised = calls.promised
+        if "Traceback" in server.said:
+            found.append(f"a traceback: {server.said[-400:]}")
+    found += problems(root, world.served.before, promised)
+    struck = str(root) in (tracing.injected(log) or "")
+    log.unlink()
+    shutil.rmtree(root)
+    # The server also writes to wake its own threads, which no disk refuses.
+    return struck, found if struck else []
+
+
+def _refused_to_start(server):
+    server.stop()
+    if "killick: " not in server.said:
+        yield f"it did not start, and did not say why: {server.said[-300:]!r}"
+
+
+def _unclean(refused):
+    if refused.status is None:
+        yield f"the call was broken off: {refused}"
+    elif b'"errors"' not in refused.body or b"mistake" in refused.body:
+        yield f"no clean answer: {refused}"
+
+
+def _going_on(calls, script):
+    """Yield what is wrong when all is tried once more, on the same running server."""
+    try:
+        script(calls)
+    except NotAcknowledged as error:
+        yield f"the running server does not work again: {error}"

@@ -1,0 +1,130 @@
+"""The killick that is tried: real processes, some of them under strace."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+SEED = "FAULTS_SEED"
+PATIENCE = 90
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process went. A negative status is the signal that ended it."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def acknowledged(self):
+        return self.status == 0
+
+    def unclean(self):
+        """Yield, in words, what is wrong with how it said that it failed."""
+        lines = self.err.strip().splitlines()
+        if "Traceback" in self.err or "should not happen" in self.err:
+            yield f"no clean error: {self.err.strip()[-300:]}"
+        elif self.status > 0 and not (lines and lines[-1].startswith("killick: ")):
+            yield f"no sentence on stderr, exit {self.status}: {self.err.strip()[-300:]}"
+        elif self.status < 0:
+            yield f"ended by signal {-self.status}"
+
+
+def killick(*words):
+    """Return the command line of killick; with a seeded fault where one is planted."""
+    module = "faults.seeded" if os.environ.get(SEED) else "killick"
+    return [sys.executable, "-m", module, *map(str, words)]
+
+
+def environment(store):
+    """Return variables under which nothing but the store (and a planted fault) is found."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", SEED) if name in os.environ}
+    return kept | {
+        "KILLICK_STORE": str(store),
+        "KILLICK_CONFIG": os.devnull,
+        "DOCKER_CONFIG": os.devnull + "/none",
+        "HOME": str(Path(store).parent),
+        "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)]),
+        "PYTHONDONTWRITEBYTECODE": "1",  # else the first run of all would write more than others
+    }
+
+
+def run(words, store, prefix=()):
+    """Run `killick WORDS…` to its end; `prefix` is what runs it (strace)."""
+    process = subprocess.Popen(
+        [*prefix, *killick(*words)],
+        env=environment(store),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        _end_group(process)
+        out, err = process.communicate()
+        return Ended(-signal.SIGALRM, out, err)
+    return Ended(process.returncode, out, err)
+
+
+class Served:
+    """A `killick serve` over the folder `root`, on a free port."""
+
+    def __init__(self, root, prefix=()):
+        self._process = subprocess.Popen(
+            [*prefix, *killick("serve", "--addr", "127.0.0.1:0", "--root", root)],
+            env=environment(root),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._said: list[str] = []
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        # A server that was killed before it could say where it listens has no port.
+        line = self._process.stdout.readline()
+        self.port = int(line.partition("127.0.0.1:")[2].split()[0]) if " at http" in line else None
+
+    def _listen(self):
+        self._said.extend(self._process.stderr)
+
+    @property
+    def said(self):
+        """What it printed on stderr until now."""
+        return "".join(self._said)
+
+    def stop(self):
+        """Tell it to stop, and see that it is gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            pass
+        _end_group(self._process)
+        self._listener.join(5)
+        self._process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def _end_group(process):
+    """Kill what is left of a process that we started, and of its children."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

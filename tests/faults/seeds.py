@@ -1,0 +1,194 @@
+"""Faults planted on purpose, one at a time: each takes away one thing that keeps the promises.
+
+`test` names what has to notice it (`only` narrows it to the operation in which it shows). A seed
+that nothing notices is a fault of this harness. `FAULTS_SEED=name` plants one.
+"""
+
+from dataclasses import dataclass
+
+DURABLE = "killick.store.durable"
+DATABASE = "killick.store.database"
+COMMIT = "killick.store.commit"
+LEDGER = "killick.store.ledger"
+COLLECT = "killick.store.collect"
+LEASES = "killick.store.leases"
+BLOBS = "killick.store.blobs"
+DIGEST = "killick.digest"
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A fault: which lines of a module are replaced by which."""
+
+    name: str
+    test: str
+    module: str
+    edits: tuple[tuple[str, str], ...]
+    only: str = ""
+
+
+_ALL = (
+    # What the disk is told
+    Seed(
+        "content is not synced",
+        "order",
+        DURABLE,
+        (("        os.fsync(descriptor)\n    except OSError as error:\n        remove(path)",
+          "        pass\n    except OSError as error:\n        remove(path)"),),
+    ),
+    Seed(
+        "names are not synced",
+        "order",
+        DURABLE,
+        (("    for directory in directories:\n        sync_directory(directory)\n", ""),),
+    ),
+    Seed(
+        "new folders are not synced",
+        "order",
+        DURABLE,
+        (("    sync_directory(path.parent)\n\n\ndef create", "\n\ndef create"),),
+    ),
+    Seed(
+        "commits are not synced",
+        "order",
+        DATABASE,
+        (("PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"),),
+    ),
+    Seed(
+        "an fsync that failed is ignored",
+        "errors",
+        DURABLE,
+        (("        remove(path)\n        raise translate(error, path) from error", "        pass"),),
+        only="load",
+    ),
+    Seed(
+        "errors of the disk are not translated",
+        "errors",
+        DURABLE,
+        (("    except OSError as error:\n        raise translate(error, path) from error\n\n\n"
+          "def make_directory",
+          "    finally:\n        pass\n\n\ndef make_directory"),),
+        only="load",
+    ),
+    # What happens together, and in which order
+    Seed(
+        "rows come before files",
+        "crash",
+        COMMIT,
+        (
+            ("            durable.publish([(path, self._path(a)) for a, path in fresh])\n", ""),
+            ("Shape.of(self._path(arrival).stat())", "Shape.of(arrival.temporary.stat())"),
+            ("                    self._insert(connection, arrival, shapes.get(arrival))\n",
+             "                    self._insert(connection, arrival, shapes.get(arrival))\n"
+             "            durable.publish([(path, self._path(a)) for a, path in fresh])\n"),
+        ),
+        only="load",
+    ),
+    Seed(
+        "a move and its entry are two commits",
+        "crash",
+        LEDGER,
+        (("    series = (home, cause.origin, wish.tag)\n",
+          "    series = (home, cause.origin, wish.tag)\n"
+          "    connection.execute('COMMIT')\n"
+          "    connection.execute('BEGIN IMMEDIATE')\n"),),
+        only="rmi",
+    ),
+    Seed(
+        "gc removes files before rows",
+        "crash",
+        COLLECT,
+        (("                            gone += _drop_blob(connection, digest)\n"
+          "            self._unlink(gone)\n",
+          "                            gone += _drop_blob(connection, digest)\n"
+          "                self._unlink(gone)\n"),),
+        only="gc",
+    ),
+    Seed(
+        "commits don't share a lock with gc",
+        "races",
+        COMMIT,
+        (("        with locks.shared(self._context.places.commit_lock):\n", "        if True:\n"),),
+    ),
+    Seed(
+        "compare and swap does not compare",
+        "races",
+        LEDGER,
+        (("    if wish.expected is not ANYTHING and wish.expected != previous:\n",
+          "    if False:\n"),),
+    ),
+    Seed(
+        "writers don't wait for each other",
+        "races",
+        DATABASE,
+        (("BEGIN IMMEDIATE", "BEGIN"),),
+    ),
+    # What was promised
+    Seed(
+        "a promise writes no lease",
+        "leases",
+        LEASES,
+        (("        if unreachable is None or self._context.read_only:\n", "        if True:\n"),),
+    ),
+    Seed(
+        "fresh content has no lease",
+        "leases",
+        COMMIT,
+        (("                now,\n                now,\n            ),",
+          "                now,\n                0,\n            ),"),),
+    ),
+    Seed(
+        "long transfers don't renew their leases",
+        "leases",
+        LEASES,
+        (("            renew(connection, touched, self._context.now())\n",
+          "            pass\n"),),
+    ),
+    Seed(
+        "gc does not look again",
+        "leases",
+        COLLECT,
+        (
+            ("                    if graph.is_live(connection, repository, digest, retained):\n",
+             "                    if False:\n"),
+            ('"DELETE FROM member WHERE id = :id AND (unreachable < :before"\n'
+             '                        " OR (unreachable IS NOT NULL AND purged AND :purge))",',
+             '"DELETE FROM member WHERE id = :id AND (1 OR :before OR :purge)",'),
+        ),
+    ),
+    # What is verified
+    Seed(
+        "what comes in is not verified",
+        "damage",
+        DIGEST,
+        (("    def finish(self) -> None:\n", "    def finish(self) -> None:\n        return\n\n"
+          "    def _finish(self) -> None:\n"),),
+    ),
+    Seed(
+        "every file counts as known to be good",
+        "damage",
+        BLOBS,
+        (("        return Shape.of(stat) == held.shape and", "        return True or"),),
+    ),
+    Seed(
+        "damage is not put away",
+        "damage",
+        BLOBS,
+        (("            if inode != (shape.inode if shape else None):\n", "            if True:\n"),),
+    ),
+    Seed(
+        "the ledger is not checked",
+        "damage",
+        LEDGER,
+        (("        elif entry_hash(made, before) != row[-1]:\n", "        elif False:\n"),),
+    ),
+    Seed(
+        "rows are not checked against files",
+        "damage",
+        BLOBS,
+        (("        if file is None:\n            return False\n",
+          "        if file is None:\n            return True\n"),),
+    ),
+)
+
+SEEDS = {seed.name: seed for seed in _ALL}

@@ -1,0 +1,78 @@
+"""strace: which durable steps a process makes, and a fault at the Nth of them."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+WRITES = ("write", "pwrite64", "ftruncate", "fallocate")
+SYNCS = ("fsync", "fdatasync")
+NAMES = (
+    *("rename", "renameat", "renameat2", "link", "linkat"),
+    *("unlink", "unlinkat", "mkdir", "mkdirat"),
+)
+DURABLE = (*WRITES, *SYNCS, *NAMES)
+
+_CALL = re.compile(r"(\d+) +(\w+)\((.*)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """The `number`th call of `call` that one thread makes."""
+
+    call: str
+    number: int
+
+    def __str__(self):
+        return f"{self.call} {self.number}"
+
+
+def strace(log: Path, calls=DURABLE, inject=None):
+    """Return the words that run a command under strace; `inject` is strace's own fault.
+
+    strace's quick way of looking only at some calls (--seccomp-bpf) loses the signals that it is
+    to inject, without a word. That is why each row of kills says how many struck.
+    """
+    words = ["strace", "-f", "-qq", "-y", "-s", "48", "-o", str(log)]
+    words += ["-e", f"trace={','.join(calls)}", "-e", "signal=none"]
+    return words if inject is None else [*words, "-e", f"inject={inject}"]
+
+
+def killed(step: Step):
+    return f"{step.call}:signal=KILL:when={step.number}"
+
+
+def failing(step: Step, error):
+    return f"{step.call}:error={error}:when={step.number}"
+
+
+def calls(log: Path):
+    """Yield (thread, name, the rest of the line) of each call that was begun."""
+    for line in log.read_text(errors="replace").splitlines():
+        if found := _CALL.match(line):
+            yield found.groups()
+
+
+def steps(log: Path, wanted=DURABLE):
+    """Return every step that a run made. strace counts for each thread by itself."""
+    counted = Counter((thread, call) for thread, call, _ in calls(log) if call in wanted)
+    most: dict[str, int] = {}
+    for (_, call), count in counted.items():
+        most[call] = max(most.get(call, 0), count)
+    return [Step(call, n) for call in wanted for n in range(1, most.get(call, 0) + 1)]
+
+
+def injected(log: Path):
+    """Return the line of the call that was made to fail, if it was reached."""
+    for line in log.read_text(errors="replace").splitlines():
+        if "(INJECTED)" in line:
+            return line
+    return None
+
+
+def spread(points, most):
+    """Return at most `most` of the points (None: all), evenly spread, ends included."""
+    if most is None or len(points) <= most:
+        return list(points)
+    step = (len(points) - 1) / max(1, most - 1)
+    return [points[round(i * step)] for i in range(most)]
