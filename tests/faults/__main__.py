@@ -23,7 +23,14 @@ from faults.results import skipped, table, write
 from faults.tracing import spread
 from faults.world import World
 
-KINDS = {"crash": crash_points, "serve": served_crash_points, "errors": disk_errors, "order": order, "cuts": power_cuts, "races": races}
+KINDS = {
+    "crash": crash_points,
+    "serve": served_crash_points,
+    "errors": disk_errors,
+    "order": order,
+    "cuts": power_cuts,
+    "races": races,
+}
 
 
 @dataclass(frozen=True)

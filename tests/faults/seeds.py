@@ -33,8 +33,12 @@ _ALL = (
         "content is not synced",
         "order",
         DURABLE,
-        (("        os.fsync(descriptor)\n    except OSError as error:\n        remove(path)",
-          "        pass\n    except OSError as error:\n        remove(path)"),),
+        (
+            (
+                "        os.fsync(descriptor)\n    except OSError as error:\n        remove(path)",
+                "        pass\n    except OSError as error:\n        remove(path)",
+            ),
+        ),
     ),
     Seed(
         "names are not synced",
@@ -58,16 +62,25 @@ _ALL = (
         "an fsync that failed is ignored",
         "errors",
         DURABLE,
-        (("        remove(path)\n        raise translate(error, path) from error", "        pass"),),
+        (
+            (
+                "        remove(path)\n        raise translate(error, path) from error",
+                "        pass",
+            ),
+        ),
         only="load",
     ),
     Seed(
         "errors of the disk are not translated",
         "errors",
         DURABLE,
-        (("    except OSError as error:\n        raise translate(error, path) from error\n\n\n"
-          "def make_directory",
-          "    finally:\n        pass\n\n\ndef make_directory"),),
+        (
+            (
+                "    except OSError as error:\n        raise translate(error, path) from error\n\n\n"
+                "def make_directory",
+                "    finally:\n        pass\n\n\ndef make_directory",
+            ),
+        ),
         only="load",
     ),
     # What happens together, and in which order
@@ -78,9 +91,11 @@ _ALL = (
         (
             ("            durable.publish([(path, self._path(a)) for a, path in fresh])\n", ""),
             ("Shape.of(self._path(arrival).stat())", "Shape.of(arrival.temporary.stat())"),
-            ("                    self._insert(connection, arrival, shapes.get(arrival))\n",
-             "                    self._insert(connection, arrival, shapes.get(arrival))\n"
-             "            durable.publish([(path, self._path(a)) for a, path in fresh])\n"),
+            (
+                "                    self._insert(connection, arrival, shapes.get(arrival))\n",
+                "                    self._insert(connection, arrival, shapes.get(arrival))\n"
+                "            durable.publish([(path, self._path(a)) for a, path in fresh])\n",
+            ),
         ),
         only="load",
     ),
@@ -88,20 +103,28 @@ _ALL = (
         "a move and its entry are two commits",
         "crash",
         LEDGER,
-        (("    series = (home, cause.origin, wish.tag)\n",
-          "    series = (home, cause.origin, wish.tag)\n"
-          "    connection.execute('COMMIT')\n"
-          "    connection.execute('BEGIN IMMEDIATE')\n"),),
+        (
+            (
+                "    series = (home, cause.origin, wish.tag)\n",
+                "    series = (home, cause.origin, wish.tag)\n"
+                "    connection.execute('COMMIT')\n"
+                "    connection.execute('BEGIN IMMEDIATE')\n",
+            ),
+        ),
         only="rmi",
     ),
     Seed(
         "gc removes files before rows",
         "crash",
         COLLECT,
-        (("                            gone += _drop_blob(connection, digest)\n"
-          "            self._unlink(gone)\n",
-          "                            gone += _drop_blob(connection, digest)\n"
-          "                self._unlink(gone)\n"),),
+        (
+            (
+                "                            gone += _drop_blob(connection, digest)\n"
+                "            self._unlink(gone)\n",
+                "                            gone += _drop_blob(connection, digest)\n"
+                "                self._unlink(gone)\n",
+            ),
+        ),
         only="gc",
     ),
     Seed(
@@ -114,8 +137,12 @@ _ALL = (
         "compare and swap does not compare",
         "races",
         LEDGER,
-        (("    if wish.expected is not ANYTHING and wish.expected != previous:\n",
-          "    if False:\n"),),
+        (
+            (
+                "    if wish.expected is not ANYTHING and wish.expected != previous:\n",
+                "    if False:\n",
+            ),
+        ),
     ),
     Seed(
         "writers don't wait for each other",
@@ -134,26 +161,33 @@ _ALL = (
         "fresh content has no lease",
         "leases",
         COMMIT,
-        (("                now,\n                now,\n            ),",
-          "                now,\n                0,\n            ),"),),
+        (
+            (
+                "                now,\n                now,\n            ),",
+                "                now,\n                0,\n            ),",
+            ),
+        ),
     ),
     Seed(
         "long transfers don't renew their leases",
         "leases",
         LEASES,
-        (("            renew(connection, touched, self._context.now())\n",
-          "            pass\n"),),
+        (("            renew(connection, touched, self._context.now())\n", "            pass\n"),),
     ),
     Seed(
         "gc does not look again",
         "leases",
         COLLECT,
         (
-            ("                    if graph.is_live(connection, repository, digest, retained):\n",
-             "                    if False:\n"),
-            ('"DELETE FROM member WHERE id = :id AND (unreachable < :before"\n'
-             '                        " OR (unreachable IS NOT NULL AND purged AND :purge))",',
-             '"DELETE FROM member WHERE id = :id AND (1 OR :before OR :purge)",'),
+            (
+                "                    if graph.is_live(connection, repository, digest, retained):\n",
+                "                    if False:\n",
+            ),
+            (
+                '"DELETE FROM member WHERE id = :id AND (unreachable < :before"\n'
+                '                        " OR (unreachable IS NOT NULL AND purged AND :purge))",',
+                '"DELETE FROM member WHERE id = :id AND (1 OR :before OR :purge)",',
+            ),
         ),
     ),
     # What is verified
@@ -161,8 +195,12 @@ _ALL = (
         "what comes in is not verified",
         "damage",
         DIGEST,
-        (("    def finish(self) -> None:\n", "    def finish(self) -> None:\n        return\n\n"
-          "    def _finish(self) -> None:\n"),),
+        (
+            (
+                "    def finish(self) -> None:\n",
+                "    def finish(self) -> None:\n        return\n\n    def _finish(self) -> None:\n",
+            ),
+        ),
     ),
     Seed(
         "every file counts as known to be good",
@@ -174,7 +212,12 @@ _ALL = (
         "damage is not put away",
         "damage",
         BLOBS,
-        (("            if inode != (shape.inode if shape else None):\n", "            if True:\n"),),
+        (
+            (
+                "            if inode != (shape.inode if shape else None):\n",
+                "            if True:\n",
+            ),
+        ),
     ),
     Seed(
         "the ledger is not checked",
@@ -186,8 +229,12 @@ _ALL = (
         "rows are not checked against files",
         "damage",
         BLOBS,
-        (("        if file is None:\n            return False\n",
-          "        if file is None:\n            return True\n"),),
+        (
+            (
+                "        if file is None:\n            return False\n",
+                "        if file is None:\n            return True\n",
+            ),
+        ),
     ),
 )
 
