@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
 from itertools import islice
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.human import familiar
+from killick.cli.loading import ARCHIVE
 from killick.cli.output import Listing, Style, format_options, one_line
 from killick.cli.past import told_history
 from killick.cli.verb import verb
@@ -19,7 +21,7 @@ from killick.digest import Digest
 from killick.errors import TagUnknown, Unsupported, UsageError
 from killick.moments import parse_moment, rfc3339
 from killick.names import Reference
-from killick.repository import LOCAL, Move
+from killick.repository import Move
 
 _LISTING = Listing(
     {
@@ -88,7 +90,9 @@ class _Line:
 @click.argument("reference", metavar="REPO[:TAG]", shell_complete=local_names)
 @click.option("-n", "most", type=click.IntRange(min=0), metavar="N", help="At most N moves.")
 @click.option("--since", metavar="TIME", help="Only moves since then: 2026-11-01, '2 hours ago'.")
-@click.option("--observed", is_flag=True, help="What the registry's tags were seen to point to.")
+@click.option(
+    "--observed", is_flag=True, help="What was seen of the registry's tags, and told by archives."
+)
 @click.option("--remote", is_flag=True, help="Ask the registry for the history that it keeps.")
 @format_options(no_trunc=True)
 @access_options
@@ -129,8 +133,15 @@ def _moves(session: Session, asked: Reference, **chosen: Any) -> Iterator[Move]:
                 hint=f"killick log --observed {asked} shows what was seen of it from here",
             )
         return told.history(asked.tag)
-    origin = name.domain if chosen["observed"] else LOCAL
-    return session.reading.repository(str(name)).history(asked.tag, origin)
+    repository = session.reading.repository(str(name))
+    if not chosen["observed"]:
+        return repository.history(asked.tag)
+    seen, from_archives = (repository.history(asked.tag, o) for o in (name.domain, ARCHIVE))
+    return iter(merge(seen, from_archives, key=_sequence, reverse=True))
+
+
+def _sequence(move: Move) -> int:
+    return move.sequence
 
 
 def _recorded(asked: Reference, moves: Iterator[Move]) -> Iterator[Move]:
