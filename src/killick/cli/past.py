@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from killick import travel
-from killick.cli.output import note
+from killick.cli.printing import note
 from killick.errors import TagUnknown, Unsupported
 from killick.names import DEFAULT_TAG, Tag
 

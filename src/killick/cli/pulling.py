@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from killick import travel
 from killick.cli.closure import check_platform, holds
-from killick.cli.output import note
 from killick.cli.past import past
+from killick.cli.printing import note
 from killick.cli.progress import PULL, display
 from killick.errors import NotFound
 from killick.names import DEFAULT_TAG, Reference, Tag

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from killick import strictjson
 from killick.client.access import Access
 from killick.client.answers import Asked, failure, media_type, unexpected
-from killick.client.ledger import RemoteHistory, RemoteLedger
-from killick.client.listing import MOST_PAGE_BYTES, pages, query, texts
+from killick.client.listing import pages, query, texts
 from killick.client.messages import Request
 from killick.client.repository import RemoteRepository
 from killick.client.session import Session
-from killick.errors import (
-    ContentError,
-    ProtocolError,
-    Unauthorized,
-    Unreachable,
-    Unsupported,
-)
+from killick.errors import ProtocolError, Unauthorized, Unsupported
 from killick.names import DOCKER_HUB, is_path
-from killick.wire import extensions as wire
 
 if TYPE_CHECKING:
+    from killick.client.announced import Announced
     from killick.client.dial import Dialer
+    from killick.client.ledger import RemoteLedger
     from killick.repository import Historic
+    from killick.wire.extensions import Extension
 
 _CATALOG = ("registry:catalog:*",)
 
@@ -50,7 +44,6 @@ class RemoteRegistry:
         self._auth = self._session.auth()
         self._lock = threading.Lock()
         self._repositories: dict[str, RemoteRepository] = {}
-        self._extensions: tuple[wire.Extension, ...] | None = None
 
     def repository(self, name: str, /) -> RemoteRepository:
         """Return the repository at the path `name`; nothing is looked up.
@@ -82,29 +75,12 @@ class RemoteRegistry:
             ) from None
         yield from sorted(name for name in names if is_path(name))
 
-    def extensions(self) -> tuple[wire.Extension, ...]:
+    def extensions(self) -> tuple[Extension, ...]:
         """Return what the registry announces beyond the specification; it is asked once.
 
         A registry that knows of no discovery, or lets nobody ask, announces nothing.
         """
-        if self._extensions is None:
-            self._extensions = self._discover()
-        return self._extensions
-
-    def _discover(self) -> tuple[wire.Extension, ...]:
-        asked = Asked("registry", self.domain, self.domain)
-        request = Request("GET", self._session.url(f"/v2/{wire.DISCOVER}"))
-        with self._session.send(request, self._auth) as response:
-            if response.status == 200:
-                with suppress(ContentError):
-                    return wire.from_json(
-                        strictjson.loads(response.read(MOST_PAGE_BYTES), "the extensions")
-                    )
-                return ()
-            error = failure(response, asked)
-        if response.status == 429 or isinstance(error, Unreachable):
-            raise error
-        return ()
+        return self._announced.extensions
 
     def history(self, name: str, /) -> Historic:
         """Return what tells the past of the tags of the repository at the path `name`.
@@ -112,14 +88,7 @@ class RemoteRegistry:
         Raises:
             Unsupported: the registry does not announce that it tells it.
         """
-        announced = self.extensions()
-        if wire.is_ledger(announced):
-            return self.ledger(name)
-        if wire.tells_history(announced):
-            return RemoteHistory(self._session, self.repository(name))
-        raise Unsupported(
-            f"{self.domain} does not announce that it tells the history of its tags", side="remote"
-        )
+        return self._announced.history(self.repository(name))
 
     def ledger(self, name: str, /) -> RemoteLedger:
         """Return the ledger of the repository at the path `name`.
@@ -127,11 +96,14 @@ class RemoteRegistry:
         Raises:
             Unsupported: the registry does not announce that it keeps one.
         """
-        if not wire.is_ledger(self.extensions()):
-            raise Unsupported(
-                f"{self.domain} does not announce compare-and-swap for its tags", side="remote"
-            )
-        return RemoteLedger(self._session, self.repository(name))
+        return self._announced.ledger(self.repository(name))
+
+    @cached_property
+    def _announced(self) -> Announced:
+        # Late, as few commands ask, and all wait for imports.
+        from killick.client.announced import Announced
+
+        return Announced(self._session, self._auth)
 
     def ping(self) -> None:
         """Check that a registry is there, and lets us in.

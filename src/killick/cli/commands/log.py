@@ -14,8 +14,9 @@ from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.human import familiar
 from killick.cli.loading import ARCHIVE
-from killick.cli.output import Listing, Style, format_options, one_line
+from killick.cli.output import Listing, Style, format_options
 from killick.cli.past import told_history
+from killick.cli.printing import one_line
 from killick.cli.verb import verb
 from killick.digest import Digest
 from killick.errors import TagUnknown, Unsupported, UsageError
