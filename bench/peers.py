@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import DEVNULL, Popen
@@ -18,24 +19,24 @@ _SCRIPT = Path(sys.executable).with_name("killick")
 KILLICK = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "killick"]
 
 
-class Peer:
+class Peer(ABC):
     """A client that writes files into a folder of ours, and does not make them durable itself."""
 
     name: str
     version: str
     most_layers = 10_000
 
+    @abstractmethod
     def pull(self, reference: str, out: Path) -> Run:
         """Pull into an empty folder, until the bytes are on the disk."""
-        raise NotImplementedError
 
     def stage(self, reference: str, layout: Path, work: Path) -> Path:
         """Make the image ready to be pushed; returns what `push` takes. Not timed."""
         return layout
 
+    @abstractmethod
     def push(self, staged: Path, source: str, target: str) -> Run:
         """Push what was staged from `source` to the reference `target`."""
-        raise NotImplementedError
 
     def takes(self, shape: Shape) -> bool:
         return shape.layers <= self.most_layers

@@ -45,7 +45,10 @@ class Seen:
 
 @dataclass
 class Reply:
-    """An answer. `body` is bytes, or yields them; `raw` replaces the head; `close` hangs up."""
+    """An answer. `body` is bytes, or yields them; `raw` replaces the head; `close` hangs up.
+
+    An early answer comes when `taken` bytes of the request's body have been read.
+    """
 
     status: int = 200
     body: object = b""
@@ -53,6 +56,7 @@ class Reply:
     close: bool = False
     raw: bytes | None = None
     length: int | None = None
+    taken: int = 0
 
     def head(self):
         if self.raw is not None:
@@ -172,7 +176,9 @@ class Site:
             self.seen.append(seen)
         early = getattr(self.answer, "early", None)
         reply = early(seen) if early else None
-        if reply is None:
+        if reply is not None:
+            file.read(reply.taken)
+        else:
             seen.body = file.read(int(headers.get("content-length", 0)))
             reply = self.answer(seen)
         sock.sendall(reply.head())

@@ -44,11 +44,12 @@ def translating(doing: str, side: Side = "file") -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, folder: Path | None = None) -> Iterator[BinaryIO]:
+def replacing(path: Path, folder: Path | None = None, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Yield a new file, open for reading and writing, that takes the place of `path` at the end.
 
     It lies in `folder` (default: beside `path`; it must be in the same file system) until the block
-    ends; then it is durable under its name. If the block raises, nothing has changed.
+    ends; then it is durable under its name. If the block raises, nothing has changed. `mode` is
+    what it may be used for, less what the umask forbids.
 
     Raises:
         OSError: as files do; see `translating`.
@@ -56,7 +57,7 @@ def replacing(path: Path, folder: Path | None = None) -> Iterator[BinaryIO]:
     temporary = (folder or path.parent) / f"{TEMPORARY}{secrets.token_hex(8)}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(temporary, flags, 0o666), "w+b") as file:
+        with os.fdopen(os.open(temporary, flags, mode), "w+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -68,13 +69,13 @@ def replacing(path: Path, folder: Path | None = None) -> Iterator[BinaryIO]:
     sync_dir(path.parent)
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Make `data` the content of `path`, all or nothing, durably.
 
     Raises:
         OSError: as files do; see `translating`.
     """
-    with replacing(path) as file:
+    with replacing(path, mode=mode) as file:
         file.write(data)
 
 

@@ -115,13 +115,28 @@ class MemoryRepository:
         """Remove a tag."""
         self.move(name, None, Cause("deleted", self._actor))
 
-    def history(self, tag: Tag | None = None, /, origin: str = LOCAL) -> Iterator[Move]:
+    def history(
+        self, tag: Tag | None = None, /, origin: str = LOCAL, before: int | None = None
+    ) -> Iterator[Move]:
         """Yield the moves of one tag, or of all, newest first."""
         with self._lock:
-            moves = list(self._moves)
+            moves = self._moves[: None if before is None else max(before - 1, 0)]
         for move in reversed(moves):
             if move.cause.origin == origin and tag in (None, move.tag):
                 yield move
+
+    def touching(self, digest: Digest, /) -> Iterator[Move]:
+        """Yield the moves of our own names to a manifest, or away from it, newest first."""
+        for move in self.history():
+            if digest in (move.previous, move.to and move.to.digest):
+                yield move
+
+    def standing(self, after: Tag | None = None, /) -> Iterator[Move]:
+        """Yield, for each of our own tags (those after `after`), the move that put it there."""
+        newest = {move.tag: move for move in reversed(list(self.history()))}
+        for tag in sorted(newest):
+            if newest[tag].to is not None and (after is None or tag > after):
+                yield newest[tag]
 
     def move(
         self, tag: Tag, to: Descriptor | None, cause: Cause, /, expected: Expected = ANYTHING
@@ -167,7 +182,7 @@ class MemoryRepository:
         self._content[d.digest] = content
         return True
 
-    def delete(self, d: Descriptor, /) -> None:
+    def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:
         """Remove a manifest, with its tags, or a blob."""
         with self._lock:
             if not d.is_document:
@@ -177,7 +192,7 @@ class MemoryRepository:
             self._document(d.digest)
             for origin, tag in list(self._tags):
                 if origin == LOCAL and self._tags[origin, tag].digest == d.digest:
-                    self.untag(tag)
+                    self.move(tag, None, cause or Cause("deleted", self._actor))
             del self._documents[d.digest]
 
     def referrers(

@@ -165,11 +165,36 @@ Expected = Digest | None | Literal[Anything.ANYTHING]
 
 
 @runtime_checkable
-class Ledger(Protocol):
-    """Tags with a past (capability)."""
+class Historic(Protocol):
+    """Tags whose past can be told (capability): what a `Ledger` keeps, and some registries tell."""
 
-    def history(self, tag: Tag | None = None, /, origin: str = LOCAL) -> Iterator[Move]:
-        """Yield the moves of one tag, or of all, newest first; nothing ever shortens that."""
+    def history(self, tag: Tag | None = None, /) -> Iterator[Move]:
+        """Yield the moves of one tag, or of all, newest first; none where nothing is known."""
+        ...
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """Tags with a past that is kept here (capability)."""
+
+    def history(
+        self, tag: Tag | None = None, /, origin: str = LOCAL, before: int | None = None
+    ) -> Iterator[Move]:
+        """Yield the moves of one tag, or of all, newest first; nothing ever shortens that.
+
+        With `before`, only those of a smaller sequence.
+        """
+        ...
+
+    def touching(self, digest: Digest, /) -> Iterator[Move]:
+        """Yield the moves of our own names to a manifest, or away from it, newest first."""
+        ...
+
+    def standing(self, after: Tag | None = None, /) -> Iterator[Move]:
+        """Yield, for each of our own tags (those after `after`), the move that put it there.
+
+        They come in ASCII order of the tags.
+        """
         ...
 
     def move(
@@ -181,6 +206,32 @@ class Ledger(Protocol):
             Conflict: `expected` was given (None: the tag must not exist), and is not what stands.
             ManifestUnknown: a local tag would point at content that is not here.
             TagUnknown: a tag to remove does not exist.
+        """
+        ...
+
+
+@runtime_checkable
+class Swappable(Protocol):
+    """Tags that somebody else keeps, and moves only from where we found them (capability).
+
+    Unlike with a `Ledger`, it is the other side that says who moved a tag, and when.
+    """
+
+    def swap(self, tag: Tag, to: Descriptor | None, expected: Digest | None, /) -> None:
+        """Point a tag at content that is there (None: remove it), if it now points to `expected`.
+
+        Raises:
+            Conflict: it does not (None: it exists).
+            ManifestUnknown: `to` is not there.
+        """
+        ...
+
+    def roll_back(self, tag: Tag, to: Digest, expected: Digest | None, /) -> None:
+        """Point a tag at what it pointed to once, if it now points to `expected`.
+
+        Raises:
+            Conflict: it does not (None: it exists).
+            ManifestUnknown: it never pointed to `to`, or that is not there any more.
         """
         ...
 
@@ -280,8 +331,10 @@ class Located(Protocol):
 class Deletable(Protocol):
     """A repository that removes content on order (capability)."""
 
-    def delete(self, d: Descriptor, /) -> None:
+    def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:
         """Remove a manifest, with the tags that point to it, or a blob, from this repository.
+
+        `cause` is what a ledger that is kept here says of those tags (None: who opened it did it).
 
         Raises:
             ManifestUnknown, BlobUnknown: it is not here.

@@ -57,13 +57,15 @@ def is_header(block: bytes) -> bool:
     stated = _OCTAL.fullmatch(block[148:156])
     if stated is None or not stated[1]:
         return False
+    checksum = int(stated[1], 8)
     rest = block[:148] + b" " * 8 + block[156:]
-    signed = sum(rest) - 256 * sum(byte > 127 for byte in rest)
-    return int(stated[1], 8) in (sum(rest), signed)
+    # Some old tars took bytes for signed numbers.
+    total = sum(rest)
+    return checksum == total or checksum == total - 256 * sum(byte > 127 for byte in rest)
 
 
-def members(read_at: ReadAt) -> Iterator[Member]:
-    """Yield the members of a tar in their order, reading nothing but headers.
+def members(read_at: ReadAt, most: int = MOST_MEMBERS) -> Iterator[Member]:
+    """Yield the members of a tar, up to `most`, in their order, reading nothing but headers.
 
     Raises:
         ContentError: it is no tar, is cut off, or has sparse files or contradictions.
@@ -76,8 +78,8 @@ def members(read_at: ReadAt) -> Iterator[Member]:
             what = "is damaged" if position else "is not a tar"
             raise ContentError(f"the archive {what} at byte {position}", side="file")
         count += 1
-        if count > MOST_MEMBERS:
-            raise LimitExceeded(f"the archive has more than {MOST_MEMBERS} members", side="file")
+        if count > most:
+            raise LimitExceeded(f"the archive has more than {most} members", side="file")
         kind = block[156:157]
         offset = position + BLOCK
         size = _size(block, extension if kind in _KINDS else {})

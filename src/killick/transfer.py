@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import SEEK_SET, BytesIO, RawIOBase, UnsupportedOperation
 from typing import BinaryIO, Literal, Protocol, cast, runtime_checkable
 
-from killick.digest import CHUNK, Bytes, Digest, verify
+from killick.digest import CHUNK, Bytes, Digest, is_answered_for, verify
 from killick.errors import DigestMismatch, KillickError, LimitExceeded, PlatformUnknown
 from killick.manifest import (
     MOST_DOCUMENT_BYTES,
@@ -282,6 +281,9 @@ class _Copy:
 
     def move_all(self, blobs: Sequence[Descriptor]) -> None:
         """Move blobs, several at a time; the first failure stops the rest."""
+        # Late: an image that is all there needs no threads, and is looked at most often.
+        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
         stop = threading.Event()
         pool = ThreadPoolExecutor(max(1, min(self.options.jobs, len(blobs))), "copy")
         try:
@@ -373,6 +375,7 @@ class _Watched(RawIOBase):
         self, stream: BinaryIO, d: Descriptor, options: Options, stop: threading.Event | None
     ) -> None:
         self._read_into = cast("RawIOBase", stream).readinto
+        self.answers_for = d.digest if is_answered_for(stream, d.digest) else None
         self._stream = stream
         self._descriptor = d
         self._advance = options.progress.advance

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from killick.digest import Digest
-from killick.errors import TagUnknown, Unsupported
+from killick.errors import NotFound, TagUnknown, Unsupported
 from killick.manifest import Descriptor
 from killick.names import DEFAULT_TAG, Reference, Tag
-from killick.repository import LOCAL, Ledger, Move, Repository
+from killick.repository import LOCAL, Ledger, Move, Repository, Tags
 
 
 def resolve(
@@ -35,6 +35,14 @@ def resolve(
     if found is None:
         raise TagUnknown(f"{reference} is not recorded", hint=f"see killick log {reference.name}")
     return found
+
+
+def standing(repository: Tags, ref: Tag | Digest) -> Digest | None:
+    """Return the digest of what a name points to now, None where there is no such thing."""
+    try:
+        return repository.resolve(ref).digest
+    except NotFound:
+        return None
 
 
 def past(moves: Iterable[Move], reference: Reference, now: datetime) -> Descriptor | None:

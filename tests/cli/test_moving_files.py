@@ -186,3 +186,21 @@ def test_a_root_file_system_becomes_an_image(tmp_path):
     assert shown["Architecture"] == "arm64"
     assert shown["Config"]["Cmd"] == ["/app"]
     assert run("import", "-", "app:2", stdin=made.tar({"a": b"b"})).status == 0
+
+
+def test_what_an_archive_tells_of_a_tag_is_kept_as_observed(other, tmp_path):
+    first, second = put(image), put(two_platforms)
+    run("save", "app:1", "-o", tmp_path / "app.tar")
+    other()
+    run("load", "-i", tmp_path / "app.tar")
+    run("load", "-i", tmp_path / "app.tar")
+    told = [
+        json.loads(line) for line in run("log", "--observed", "--json", "app:1").out.splitlines()
+    ]
+    assert [(m["digest"], m["kind"], m["authoritative"]) for m in told] == [
+        (second, "tagged", False),
+        (first, "tagged", False),
+    ]
+    assert [m["kind"] for m in map(json.loads, run("log", "--json", "app").out.splitlines())] == [
+        "loaded"
+    ]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from killick.cli import human
-from killick.cli.output import Listing, Style, aligned, cut, one_line, show_document, write
+from killick.cli.output import Listing, Style, aligned, cut, show_document
+from killick.cli.printing import one_line, write
 from killick.cli.template_functions import to_json
 from killick.errors import UsageError
 

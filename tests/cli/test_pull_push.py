@@ -10,6 +10,8 @@ from killick.cli.context import Session
 from killick.names import Tag
 from killick.platforms import Platform
 from killick.store import Store
+from local_store import keep
+from lying import Honest, Site
 
 HOST_PLATFORM = Platform.host()
 OTHER = Platform("linux", "s390x")
@@ -124,18 +126,6 @@ def test_a_tag_that_has_moved_on_is_a_warning(name, publish):
     assert local_tags(name) == {}
 
 
-def test_the_past_is_the_one_that_this_machine_observed(name, publish):
-    old = publish(f"{name}:1", one(b"one"))
-    run("pull", f"{name}:1")
-    publish(f"{name}:1", one(b"two"))
-    run("pull", f"{name}:1")
-    ran = run("pull", "-q", f"{name}:1~1")
-    assert ran.out == f"{name}@{old}\n"
-    assert "this machine observed" in ran.err
-    unknown = run("pull", f"{name}:1~7")
-    assert (unknown.status, unknown.out) == (4, "")
-
-
 def test_one_platform_of_an_index_is_pulled_and_the_index_kept(name, publish, tmp_path):
     digest = publish(f"{name}:1", two_platforms)
     assert run("pull", "-q", f"{name}:1").out == f"{name}@{digest}\n"
@@ -192,14 +182,41 @@ def test_all_tags_go_at_once(name, publish):
 
 
 @pytest.mark.parametrize("condition", [("--if-absent",), ("--if-digest", "sha256:" + "0" * 64)])
-def test_a_condition_needs_a_registry_that_keeps_it(name, publish, condition):
-    publish(f"{name}:1", one(b"one"))
+def test_a_condition_needs_a_registry_that_announces_it(condition):
+    keep(one(b"one"), "127.0.0.1:1/app", "1")
+    with Site(Honest()) as site:
+        name = f"{site.domain}/a/b"
+        run("tag", "127.0.0.1:1/app:1", f"{name}:1")
+        ran = run("push", *condition, f"{name}:1")
+        assert ran.status == 1
+        assert "does not announce compare-and-swap" in ran.err
+        assert "nothing was sent" in ran.err
+        assert {seen.method for seen in site.seen} == {"GET"}
+
+
+def test_a_tag_that_must_not_exist_is_pushed_once(name, publish):
+    digest = publish(f"{name}:1", one(b"one"))
     run("pull", f"{name}:1")
     run("tag", f"{name}:1", f"{name}:2")
-    ran = run("push", *condition, f"{name}:2")
-    assert ran.status == 1
-    assert "compare-and-swap" in ran.err
-    assert run("tags", name).lines == ["1"]
+    ran = run("push", "--if-absent", f"{name}:2")
+    assert (ran.status, ran.lines[-1].split()[2]) == (0, digest)
+    again = run("push", "--if-absent", f"{name}:2")
+    assert again.status == 1
+    assert digest in again.err
+
+
+def test_a_tag_moves_only_from_where_it_was_expected(name, publish):
+    old = publish(f"{name}:1", one(b"one"))
+    run("pull", f"{name}:1")
+    run("tag", f"{name}:1", "old:1")
+    new = publish(f"{name}:1", one(b"two"))
+    run("tag", "old:1", f"{name}:1")
+    refused = run("push", "--if-digest", old, f"{name}:1")
+    assert refused.status == 1
+    assert new in refused.err
+    assert run("digest", f"{name}:1").out == f"{new}\n"
+    assert run("push", "--if-digest", new, f"{name}:1").status == 0
+    assert run("digest", f"{name}:1").out == f"{old}\n"
 
 
 def test_blobs_are_mounted_from_where_they_are(name, publish):

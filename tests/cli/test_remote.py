@@ -10,7 +10,7 @@ from cli_runner import run
 from killick.client import RemoteRegistry
 from killick.names import Name, Tag
 from killick.platforms import Platform
-from local_store import content, keep, observe
+from local_store import content, keep
 
 
 @pytest.fixture
@@ -69,19 +69,6 @@ def test_digest_of_the_local_tag(name):
     new = keep(build(b"two"), name)
     assert run("digest", "--local", f"{name}:1.5").out == f"{new.digest}\n"
     assert run("digest", "--local", f"{name}:1.5~1").out == f"{old.digest}\n"
-
-
-def test_the_past_of_a_registrys_tag_is_what_was_seen_of_it(name, host):
-    old = push(name, "1.5", build(b"one"))
-    new = push(name, "1.5", build(b"two"))
-    for number, d in enumerate((b"one", b"two")):
-        assert keep(build(d), name).digest == (old, new)[number].digest
-    for d in (old, new):
-        observe(d, name, "1.5", origin=host)
-    ran = run("digest", f"{name}:1.5~1")
-    assert ran.out == f"{old.digest}\n"
-    assert "observed" in ran.err
-    assert run("digest", f"{name}:1.5~2").status == 4
 
 
 def test_manifest_prints_the_bytes_as_they_are(name):

@@ -121,6 +121,49 @@ def test_the_history_of_all_tags_is_one_sequence(ledger, builds):
     assert len({m.sequence for m in moves}) == 3
 
 
+def test_history_can_be_taken_up_again_where_one_was(ledger, builds):
+    for d in builds:
+        ledger.move(TAG, d, PUSHED)
+        ledger.move(Tag("other"), d, PUSHED)
+    for tag in (TAG, None):
+        moves = list(ledger.history(tag))
+        assert list(ledger.history(tag, LOCAL, moves[0].sequence)) == moves[1:]
+        assert list(ledger.history(tag, LOCAL, moves[-1].sequence)) == []
+    assert list(ledger.history(TAG, LOCAL, 10**30)) == list(ledger.history(TAG))
+
+
+def test_the_moves_that_touch_a_manifest(ledger, builds):
+    first, second, third = builds
+    for tag, d in ((TAG, first), (TAG, second), ("other", second), (TAG, third), ("other", None)):
+        ledger.move(Tag(tag), d, PUSHED)
+    seen = Cause("observed", "mate@deck", origin="registry.example", authoritative=False)
+    ledger.move(TAG, second, seen)
+    found = [(m.tag, m.to, m.previous) for m in ledger.touching(second.digest)]
+    assert found == [
+        ("other", None, second.digest),
+        (TAG, third, second.digest),
+        ("other", second, None),
+        (TAG, second, first.digest),
+    ]
+    assert list(ledger.touching(blob(b"absent").digest)) == []
+
+
+def test_the_moves_that_tags_stand_by(ledger, builds):
+    for tag, d in (("b", builds[0]), ("a", builds[0]), ("b", builds[1]), ("c", builds[2])):
+        ledger.move(Tag(tag), d, PUSHED)
+    ledger.move(Tag("c"), None, PUSHED)
+    ledger.move(Tag("z"), builds[0], Cause("observed", "x", "registry.example", False))
+    assert [(m.tag, m.to) for m in ledger.standing()] == [("a", builds[0]), ("b", builds[1])]
+    assert [m.tag for m in ledger.standing(Tag("a"))] == ["b"]
+    assert list(ledger.standing(Tag("b"))) == []
+
+
+def test_a_deleted_manifest_takes_its_tags_along_by_whoever_ordered_it(ledger, builds):
+    ledger.move(TAG, builds[0], PUSHED)
+    ledger.delete(builds[0], Cause("deleted", "bosun@deck"))
+    assert next(ledger.history(TAG)).cause == Cause("deleted", "bosun@deck")
+
+
 def test_observed_series_never_move_a_local_name(ledger, builds):
     seen = Cause("observed", "mate@deck", origin="registry.example", authoritative=False)
     ledger.move(TAG, builds[0], PUSHED)

@@ -6,6 +6,7 @@ the exception to the first rule: it may fail to tidy its log into the database, 
 nothing about what is durable; that a run ended well is then checked by what is there.
 """
 
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -79,10 +80,11 @@ def _harmless(call, root):
     """Whether a failed call takes nothing from what was acknowledged.
 
     These are SQLite's: tidying its files, and its own sync of their folder, which Killick does not
-    rely on. And the reserve, which is only there to be given up.
+    rely on. And those for the reserve, which is only there to be given up. All lie in the root.
     """
-    own = "/store.db" in call or (call.split()[1].startswith("fdatasync") and f"<{root}>" in call)
-    return own or "/reserve" in call
+    if f"<{root}>" in call:
+        return call.split()[1].startswith("fdatasync")
+    return re.search(rf"{re.escape(str(root))}/[^/>\"]+[>\"]", call) is not None
 
 
 def _served_failing(world, script, step, error):

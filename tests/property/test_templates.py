@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from killick.cli.output import Listing, Style, visible
+from killick.cli.output import Listing, Style
+from killick.cli.printing import visible
 from killick.cli.template_functions import FUNCTIONS, Record
 from killick.cli.templates import Template
 from killick.errors import UsageError

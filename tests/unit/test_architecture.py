@@ -18,7 +18,7 @@ ROWS = (
     {"changes", "compression", "names", "platforms"},
     {"manifest"},
     {"repository"},
-    {"transfer", "travel", "wire"},
+    {"moves", "transfer", "travel", "wire"},
     {"archive", "client", "layout", "memory", "rootfs", "server", "store"},
     {"cli"},
     {"__main__"},

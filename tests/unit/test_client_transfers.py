@@ -1,6 +1,8 @@
 """Downloads that go on after a break, and uploads that do, over real sockets."""
 
 import io
+import json
+from dataclasses import replace
 
 import pytest
 
@@ -15,8 +17,9 @@ from killick.errors import (
     StoreError,
     Unreachable,
 )
-from killick.manifest import Descriptor
-from killick.transfer import fetch_bytes
+from killick.manifest import OCI_EMPTY, OCI_MANIFEST, Descriptor
+from killick.memory import MemoryRegistry
+from killick.transfer import Options, Silence, copy, fetch_bytes
 from lying import HANG_UP, Honest, Reply, Site, refused
 
 QUICK = Access(timeout=1.0, attempts=3, patience=3.0)
@@ -158,15 +161,18 @@ def test_another_length_is_noticed_before_anything_is_read(remote, honest, site)
 
 
 def test_no_length_at_all_is_fine_if_the_content_is(remote, honest):
+    content = CONTENT * 16
+    d = Descriptor.of("x", content)
+
     def chunked(seen, reply):
-        pieces = [CONTENT[i : i + 100_000] for i in range(0, len(CONTENT), 100_000)]
+        pieces = [content[i : i + 100_000] for i in range(0, len(content), 100_000)]
         framed = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces) + b"0\r\n\r\n"
         return Reply(200, framed, {"Transfer-Encoding": "chunked"})
 
     honest.lie = chunked
-    assert download(remote) == CONTENT
-    honest.lie = lambda seen, reply: Reply(raw=b"HTTP/1.0 200 OK\r\n\r\n", body=CONTENT, close=True)
-    assert download(remote) == CONTENT
+    assert download(remote, d=d) == content
+    honest.lie = lambda seen, reply: Reply(raw=b"HTTP/1.0 200 OK\r\n\r\n", body=content, close=True)
+    assert download(remote, d=d) == content
 
 
 def test_a_stall_ends(remote, honest, site):
@@ -244,17 +250,19 @@ def test_a_source_that_breaks_is_said_so(remote):
 class Breaking(Honest):
     """A registry that takes so many bytes of each of the first bodies, and hangs up."""
 
-    def __init__(self, takes):
+    def __init__(self, takes, content=CONTENT + b"new"):
         super().__init__()
         self.takes = list(takes)
+        self.content = content
 
     def early(self, seen):
-        if seen.method in ("PUT", "PATCH") and self.takes:
+        large = int(seen.headers.get("content-length", 0)) > 1000
+        if seen.method in ("PUT", "PATCH") and large and self.takes:
             taken = self.takes.pop(0)
             identifier = seen.path.rpartition("/")[2]
             held = len(self.uploads[identifier])
-            self.uploads[identifier] += (CONTENT + b"new")[held : held + taken]
-            return HANG_UP
+            self.uploads[identifier] += self.content[held : held + taken]
+            return replace(HANG_UP, taken=taken)
         return None
 
 
@@ -265,6 +273,44 @@ def test_a_broken_upload_goes_on_where_it_broke(takes):
         registry.repository("a/b").put(NEW, new())
     assert breaking.repository().find(NEW.digest).size == NEW.size
     assert "GET" in methods(site)
+
+
+def put_manifest(repository, layers):
+    config = images.put(repository, OCI_EMPTY, b"{}")
+    value = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": config.to_json(),
+        "layers": [d.to_json() for d in layers],
+    }
+    return images.put(repository, OCI_MANIFEST, json.dumps(value).encode())
+
+
+def test_a_copy_outlives_a_broken_upload():
+    """The stream that reports progress can go back, and what is sent twice counts once."""
+    moved = []
+
+    class Counting(Silence):
+        def advance(self, d, count):
+            moved.append((d.digest, count))
+
+    source = MemoryRegistry().repository("source")
+    d = images.put(source, NEW.media_type, CONTENT + b"new")
+    root = put_manifest(source, [d])
+    breaking = Breaking([0, 300_000])
+    with Site(breaking) as site, RemoteRegistry(site.domain, QUICK) as registry:
+        copy(source, registry.repository("a/b"), root, None, Options(progress=Counting(), jobs=1))
+    assert breaking.repository().complete(root)
+    assert sum(count for digest, count in moved if digest == d.digest) == d.size
+
+
+def test_what_arrives_gives_all_tries_again():
+    content = (CONTENT + b"new") * 8
+    d = Descriptor.of("x", content)
+    breaking = Breaking([len(CONTENT) + 1] * 5, content)
+    with Site(breaking) as site, RemoteRegistry(site.domain, QUICK) as registry:
+        registry.repository("a/b").put(d, io.BytesIO(content))
+    assert breaking.repository().find(d.digest).size == d.size
 
 
 def test_a_broken_upload_from_a_stream_is_given_up():

@@ -7,10 +7,12 @@ import pytest
 
 from killick.digest import (
     Digest,
+    SizeCheck,
     Verifier,
     VerifyingReader,
     chunks,
     digest_of,
+    is_answered_for,
     verify,
 )
 from killick.errors import BadDigest, DigestMismatch, UnverifiableDigest
@@ -190,3 +192,22 @@ class TestVerifyingReader:
         reader.close()
         reader.close()
         assert source.closed
+
+
+def test_a_stream_that_verifies_answers_for_its_digest_alone():
+    digest = Digest.of(b"bytes")
+    reader = VerifyingReader(io.BytesIO(b"bytes"), digest, 5)
+    assert is_answered_for(reader, digest)
+    assert not is_answered_for(reader, Digest.of(b"other"))
+    assert not is_answered_for(io.BytesIO(b"bytes"), digest)
+
+
+def test_a_size_check_counts_without_hashing():
+    check = SizeCheck(Digest.of(b"bytes"), 5)
+    check.update(b"wrong")
+    check.finish()
+    with pytest.raises(DigestMismatch, match="more arrived"):
+        check.update(b"!")
+    short = SizeCheck(Digest.of(b"bytes"), 5)
+    with pytest.raises(DigestMismatch, match="only 0 arrived"):
+        short.finish()

@@ -12,7 +12,7 @@ import pytest
 import images
 from killick.compression import zstd
 from killick.digest import Digest
-from killick.errors import ContentError, UsageError
+from killick.errors import ContentError, UploadUnknown, UsageError
 from killick.layout import Layout
 from killick.manifest import OCI_LAYER_GZIP, Config
 from killick.memory import MemoryRegistry
@@ -136,9 +136,9 @@ def test_what_is_no_change_is_refused_before_anything_is_read(target, change):
         b"a text" * 200,
         b"PK\x03\x04" + bytes(600),
         TAR[:300],
-        gzip.compress(b"no tar"),
-        gzip.compress(TAR)[:-20],
-        gzip.compress(TAR)[:60] + b"\xff" * 60,
+        gzip.compress(b"no tar", mtime=0),
+        gzip.compress(TAR, mtime=0)[:-20],
+        gzip.compress(TAR, mtime=0)[:60] + b"\xff" * 60,
         lzma.compress(TAR)[:-30],
         b"\x28\xb5\x2f\xfd" + b"\xff" * 99,
         b"BZh9" + b"\0" * 99,
@@ -150,6 +150,25 @@ def test_what_is_no_tar_is_refused_and_leaves_nothing(tmp_path, content):
         import_rootfs(io.BytesIO(content), target, images.AMD64)
     assert caught.value.side == "file"
     assert not [p for p in (tmp_path / "layout/blobs").rglob("*") if p.is_file()]
+
+
+def test_an_import_that_fails_leaves_no_upload_behind():
+    target = MemoryRegistry().repository("imported")
+    begun = []
+
+    class Watched:
+        def __getattr__(self, name):
+            return getattr(target, name)
+
+        def begin(self):
+            begun.append(target.begin())
+            return begun[-1]
+
+    with pytest.raises(ContentError):
+        import_rootfs(io.BytesIO(gzip.compress(TAR)[:-20]), Watched(), images.AMD64)
+    (upload,) = begun
+    with pytest.raises(UploadUnknown):
+        target.upload(upload.id)
 
 
 def test_an_empty_tar_is_an_image_without_files(target):

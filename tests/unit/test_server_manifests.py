@@ -166,6 +166,8 @@ def test_delete_by_digest_takes_the_tags_along(registry, client):
     assert client.delete(f"/v2/a/manifests/{d.digest}").status_code == 202
     assert client.get(f"/v2/a/manifests/{TAG}").status_code == 404
     assert client.delete(f"/v2/a/manifests/{d.digest}").status_code == 404
+    cause = next(repository.history(TAG)).cause
+    assert (cause.kind, cause.actor) == ("deleted", "anonymous@testclient")
 
 
 def test_who_may_not_write_is_told_why(registry):

@@ -1,22 +1,20 @@
 """Resumable content: gone on with after failures and kills, by one process at a time."""
 
 import io
-import os
 import resource
 import signal
 import threading
 import time
 
 import pytest
-from images import image
-from stores import NAME, blob, damage, files, output, put, python, read
 
-from killick.digest import Digest
+from images import image
 from killick.errors import ContentError, DigestMismatch, StoreError, Unreachable
 from killick.manifest import OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
 from killick.memory import MemoryRegistry
-from killick.store import Store
+from killick.store import Store, locks
 from killick.transfer import Options, copy, fetch
+from stores import NAME, blob, damage, files, output, put, python, read
 
 CONTENT = bytes(range(256)) * 4096 * 6  # 6 MiB: more than is hashed in line
 
@@ -228,7 +226,7 @@ import io, sys, time
 from pathlib import Path
 from killick.digest import Digest
 from killick.manifest import Descriptor
-from killick.store import Store
+from killick.store import Store, locks
 
 root, start = Path(sys.argv[1]), Path(sys.argv[2])
 content = bytes(range(256)) * 4096 * 6
@@ -259,7 +257,7 @@ import io, sys, time
 from pathlib import Path
 from killick.digest import Digest
 from killick.manifest import Descriptor
-from killick.store import Store
+from killick.store import Store, locks
 
 content = bytes(range(256)) * 4096 * 6
 d = Descriptor("application/octet-stream", Digest.of(content), len(content))
@@ -309,7 +307,7 @@ from pathlib import Path
 from killick.digest import Digest
 from killick.errors import StoreFull
 from killick.manifest import Descriptor
-from killick.store import Store
+from killick.store import Store, locks
 
 content = bytes(range(256)) * 4096 * 6
 d = Descriptor("application/octet-stream", Digest.of(content), len(content))
@@ -366,3 +364,34 @@ def test_a_database_that_can_not_grow_says_so_and_works_again(tmp_path):
         d = put(repository, CONTENT)
         assert read(repository, d) == CONTENT
         assert not [finding for finding in store.verify() if finding.damage]
+
+
+def test_content_that_has_its_name_but_no_row_yet_is_waited_for(store, repository):
+    """Between the two lies the commit of somebody else, under the shared commit lock."""
+    d = blob(CONTENT)
+    name = store.root / "blobs" / "sha256" / d.digest.encoded
+    seen = []
+
+    def second():
+        with repository.ingest(d) as ingest:
+            seen.append(ingest.done)
+
+    with locks.shared(store.root / "gc.lock"):
+        name.write_bytes(CONTENT)
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.1)
+        put(repository, CONTENT)
+        assert seen == []
+    thread.join()
+    assert seen == [True]
+
+
+def test_a_file_left_by_a_crash_is_no_content(store, repository):
+    d = blob(CONTENT)
+    (store.root / "blobs" / "sha256" / d.digest.encoded).write_bytes(b"who knows")
+    assert not repository.has(d)
+    with repository.ingest(d) as ingest:
+        assert not ingest.done
+        ingest.fill(io.BytesIO(CONTENT))
+    assert read(repository, d) == CONTENT

@@ -5,14 +5,15 @@ import threading
 from datetime import timedelta
 
 import pytest
-from images import image
-from stores import NAME, START, Clock
 
+from images import image
 from killick import travel
 from killick.errors import Conflict, ManifestUnknown, TagUnknown
+from killick.memory import MemoryRegistry
 from killick.names import Reference, Tag
 from killick.repository import Cause
 from killick.store import Store
+from stores import NAME, START, Clock
 
 TAG = Tag("1.5")
 
@@ -202,3 +203,22 @@ def test_tampering_is_found(store, repository, three, database, statement):
     assert list(store.verify()) == []
     database.executescript(statement)
     assert [f for f in store.verify() if "ledger" in f.problem and f.images == (NAME,)]
+
+
+def test_what_another_ledger_tells_is_kept_once_and_moves_nothing(store):
+    repository = store.repository("docker.io/library/golftrack")
+    elsewhere = MemoryRegistry(actor="ana@build").repository("golftrack")
+    first, second = image(elsewhere), image(elsewhere, {"etc/motd": b"fixed"})
+    for each in (first, second):
+        elsewhere.tag(Tag("1.5"), each)
+    told = list(elsewhere.history())[::-1]
+    assert repository.recall(told, "archive") == 2
+    assert repository.recall(told, "archive") == 0
+    kept = list(repository.history(Tag("1.5"), "archive"))
+    assert [(m.to.digest, m.cause.actor, m.cause.authoritative) for m in kept] == [
+        (second.digest, "ana@build", False),
+        (first.digest, "ana@build", False),
+    ]
+    assert [m.time for m in kept] == [m.time for m in reversed(told)]
+    assert list(repository.tags()) == []
+    assert list(store.verify()) == []

@@ -1,11 +1,11 @@
 """Upload sessions: in pieces, over objects and processes, verified in the end."""
 
 import pytest
-from stores import NAME, blob, files, output, python, read
 
 from killick.digest import Digest
 from killick.errors import Conflict, DigestMismatch, UnverifiableDigest, UploadUnknown
 from killick.store import Store
+from stores import NAME, blob, files, output, python, read
 
 CONTENT = bytes(range(256)) * 4096
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -74,7 +73,7 @@ def wants_json(words: Sequence[str]) -> bool:
 
 def _fail(error: KillickError, session: Debuggable, words: Sequence[str]) -> int:
     if session.debug:
-        traceback.print_exception(error)
+        _print_trace(error)
     _tell(error.code, error.message, error.side, error.hint, words)
     return error.exit_status
 
@@ -89,7 +88,7 @@ def _usage(error: click.UsageError, words: Sequence[str]) -> int:
 def _unexpected(error: Exception, session: Debuggable, words: Sequence[str]) -> int:
     """Report an error that nobody thought of; it is ours."""
     if session.debug:
-        traceback.print_exception(error)
+        _print_trace(error)
     message = f"an error that should not happen, {type(error).__name__}: {error}"
     hint = "run it again with --debug, and report what it prints"
     _tell("internal", message, "local", None if session.debug else hint, words)
@@ -115,3 +114,9 @@ def _reader_gone() -> int:
         # stdout is no file here; there is nothing to protect from the flush at exit.
         pass
     return 1
+
+
+def _print_trace(error: Exception) -> None:
+    import traceback
+
+    traceback.print_exception(error)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from killick.cli import human
 from killick.cli.image_filters import shown_tag
-from killick.cli.output import NONE, Style, aligned, write
+from killick.cli.output import NONE, Style, aligned
+from killick.cli.printing import write
 from killick.digest import Digest
 from killick.errors import KillickError
 from killick.manifest import Descriptor, Index

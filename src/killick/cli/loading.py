@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from killick.layout import Archive, Entry
     from killick.manifest import Descriptor
     from killick.names import Tag
+    from killick.repository import Move
+
+ARCHIVE = "archive"
+"""The origin of what the ledger of an archive tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,17 @@ def load(session: Session, archive: Archive, name: Name | None) -> Iterator[Load
     entries = [entry for entry in archive.images() if entry.descriptor.is_document]
     places = _Places(archive, entries, name)
     planned = [(entry, places.of(entry)) for entry in entries]
+    told = list(archive.moves())
     for entry, place in planned:
         yield _load(session, archive, entry, place)
+        _recall(session, told, entry, place)
+
+
+def _recall(session: Session, told: list[Move], entry: Entry, place: Name) -> None:
+    """Keep what the archive tells of the past of a tag that was loaded from it."""
+    past = [m for m in told if (m.repository, m.tag) == (entry.repository, entry.tag)]
+    if past:
+        session.store.repository(str(place)).recall(past, ARCHIVE)
 
 
 class _Places:

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from killick import travel
 from killick.cli.local import find_image
-from killick.cli.output import note
-from killick.cli.pulling import observed_past
+from killick.cli.past import past
 from killick.names import Reference
-from killick.repository import Ledger
 
 if TYPE_CHECKING:
     from killick.cli.context import Session
@@ -44,15 +42,9 @@ def find(session: Session, text: str, *, local: bool) -> Found:
 def look_up(session: Session, remote: Repository, reference: Reference) -> Descriptor:
     """Return what `reference` means in its registry, of which `remote` is the repository.
 
-    The past of a tag is the registry's own history where it keeps one, else what was seen from
-    here; stderr says which.
-
     Raises:
         NotFound: there is no such thing, or it was not recorded.
     """
     if not reference.travels:
         return travel.resolve(remote, reference, session.now)
-    if isinstance(remote, Ledger):
-        note(f"{reference} is read in the history that {reference.name.domain} keeps")
-        return travel.resolve(remote, reference, session.now, reference.name.domain)
-    return remote.resolve(observed_past(session, reference).digest)
+    return remote.resolve(past(session, reference).digest)

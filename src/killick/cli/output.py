@@ -1,4 +1,4 @@
-"""What verbs print: docker-like tables, JSON, templates, messages.
+"""What verbs print of things: docker-like tables, JSON, templates.
 
 A verb that lists things gives `Listing.show` its rows; `--format` then decides what becomes of
 them. Rows are two views of the same thing: `fields`, texts for people (`45.2MB`), and `document`,
@@ -7,16 +7,15 @@ exact values for programs (`45200000`).
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Protocol, TypeVar, cast
 
 import click
 
+from killick.cli.printing import write
 from killick.cli.template_functions import HEADER_FUNCTIONS, Record, to_json
 from killick.cli.templates import Template
 from killick.errors import UsageError
@@ -25,8 +24,6 @@ NONE = "<none>"
 
 _LEAST_WIDTH = 10
 _GAP = 3
-_LINES_AT_ONCE = 4096
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028-\u202e\u2066-\u2069]")
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -146,42 +143,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         else:
             padded = [cell.ljust(widths[i]) for i, cell in enumerate(row[:-1])]
             yield "".join([*padded, *row[-1:]])
-
-
-def write(lines: Iterable[str]) -> None:
-    """Print lines to stdout; what could confuse a terminal is shown as an escape."""
-    pending = iter(lines)
-    while some := list(islice(pending, _LINES_AT_ONCE)):
-        text = visible("\n".join(some)) + "\n"
-        try:
-            sys.stdout.write(text)
-        except UnicodeEncodeError:
-            encoding = sys.stdout.encoding
-            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def write_bytes(data: bytes) -> None:
-    """Print bytes to stdout as they are."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
-
-
-def note(text: str) -> None:
-    """Print a message to stderr."""
-    click.echo(visible(text), err=True)
-
-
-def visible(text: str) -> str:
-    """Return `text` with control characters, but for tabs and line ends, written as escapes."""
-    if text.isascii() and text.isprintable():
-        return text
-    return _UNSAFE.sub(lambda match: repr(match[0])[1:-1], text)
-
-
-def one_line(text: str) -> str:
-    """Return `text` with line ends and tabs as spaces, for a cell of a table."""
-    return re.sub(r"[\t\r\n\v\f]", " ", text)
 
 
 def cut(text: str, length: int, style: Style) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from killick import travel
 from killick.cli.endpoints import Endpoint
 from killick.cli.local import find_image
-from killick.cli.pulling import observed_past
+from killick.cli.past import past
 from killick.errors import UsageError
 from killick.layout import Archive, ArchiveWriter, Layout
 from killick.platforms import Platform
@@ -92,7 +92,7 @@ def _in_registry(session: Session, endpoint: Endpoint, *, all_tags: bool) -> Sou
     if all_tags:
         return Source(endpoint, remote, None)
     if reference.travels:
-        return Source(endpoint, remote, observed_past(session, reference))
+        return Source(endpoint, remote, past(session, reference))
     return Source(endpoint, remote, travel.resolve(remote, reference, session.now))
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from killick import travel
 from killick.cli.closure import check_platform, holds
-from killick.cli.output import note
+from killick.cli.past import past
+from killick.cli.printing import note
 from killick.cli.progress import PULL, display
-from killick.errors import NotFound, TagUnknown
+from killick.errors import NotFound
 from killick.names import DEFAULT_TAG, Reference, Tag
 from killick.repository import Cause
 from killick.transfer import DEFAULT_JOBS, Options, copy
@@ -45,25 +46,6 @@ def pull(session: Session, reference: Reference, choice: Choice, progress: str) 
     return _Pull(session, reference, choice).run(progress)
 
 
-def observed_past(session: Session, reference: Reference) -> Descriptor:
-    """Return what `reference` meant, by what this machine saw of the registry's tag; say so.
-
-    Raises:
-        TagUnknown: this machine did not see it.
-    """
-    name = reference.name
-    tag = reference.effective_tag or Tag(DEFAULT_TAG)
-    moves = session.store.repository(str(name)).history(tag, name.domain)
-    found = travel.past(moves, reference, session.now)
-    if found is None:
-        raise TagUnknown(
-            f"{reference} is not in the history of {name.domain} that this machine observed",
-            hint=f"see killick log {name.familiar}:{tag}",
-        )
-    note(f"{reference} is {found.digest}, by the history that this machine observed")
-    return found
-
-
 class _Pull:
     def __init__(self, session: Session, reference: Reference, choice: Choice) -> None:
         self.session = session
@@ -74,7 +56,7 @@ class _Pull:
 
     def run(self, progress: str) -> Pulled:
         root, tag = self._meaning()
-        before = self._standing(tag) if tag else None
+        before = travel.standing(self.local, tag) if tag else None
         copied = 0
         if self.choice.stated:
             check_platform(self.remote, root, self.choice.wanted)
@@ -91,7 +73,7 @@ class _Pull:
         """Return what the reference means, and the local tag that is to move there, if any."""
         reference = self.reference
         if reference.travels:
-            return observed_past(self.session, reference), None
+            return past(self.session, reference), None
         if reference.digest is None:
             tag = reference.effective_tag or Tag(DEFAULT_TAG)
             return self._observed(tag), tag
@@ -127,12 +109,6 @@ class _Pull:
         cause = Cause("observed", self.session.actor, self.reference.name.domain, False)
         self.local.move(tag, root.plain(), cause)
         return root
-
-    def _standing(self, tag: Tag) -> Digest | None:
-        try:
-            return self.local.resolve(tag).digest
-        except NotFound:
-            return None
 
     def _bring(self, root: Descriptor, progress: str) -> int:
         with display(progress, PULL) as shown:

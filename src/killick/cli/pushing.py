@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from killick import travel
 from killick.cli.closure import check_platform, check_whole, narrowed
 from killick.cli.progress import PUSH, display
-from killick.errors import Unsupported, UsageError
-from killick.repository import ANYTHING, Cause, Expected, Ledger, Repository
+from killick.errors import Conflict, Unsupported, UsageError
+from killick.repository import ANYTHING, Cause, Expected, Repository, Swappable
 from killick.transfer import DEFAULT_JOBS, Options, copy
 
 if TYPE_CHECKING:
     from killick.cli.context import Session
     from killick.cli.platform import Choice
+    from killick.digest import Digest
     from killick.manifest import Descriptor
     from killick.names import Name, Reference, Tag
 
@@ -49,32 +50,49 @@ def push(
     root = narrowed(local, root, choice.wanted)
     check_whole(local, root, str(reference))
     tag = None if reference.travels else reference.effective_tag
-    if expected is not ANYTHING:
-        _check_swap(remote, reference, tag)
+    ledger = None if expected is ANYTHING else _ledger(session, reference, tag)
+    if tag is not None and expected is not ANYTHING:
+        _check_standing(remote, reference, tag, expected)
     with display(session.progress, PUSH) as shown:
         options = Options(
             jobs=session.settings.jobs or DEFAULT_JOBS,
             progress=shown,
             sisters=_sisters(session, reference.name),
         )
-        copy(local, remote, root, tag if expected is ANYTHING else None, options)
+        copy(local, remote, root, None if ledger else tag, options)
     cause = Cause("pushed", session.actor, reference.name.domain, False)
     if tag is not None:
-        if expected is not ANYTHING and isinstance(remote, Ledger):
-            remote.move(tag, root.plain(), cause, expected)
+        if ledger is not None and expected is not ANYTHING:
+            ledger.swap(tag, root.plain(), expected)
         local.move(tag, root.plain(), cause)
     return Pushed(reference, root, tag)
 
 
-def _check_swap(remote: Repository, reference: Reference, tag: Tag | None) -> None:
-    """Check that a conditional push can work, before anything is sent."""
+def _ledger(session: Session, reference: Reference, tag: Tag | None) -> Swappable:
+    """Return what moves the registry's tag on a condition, before anything is sent."""
     if tag is None:
         raise UsageError(f"{reference} names no tag that could move on a condition")
-    if not isinstance(remote, Ledger):
+    name = reference.name
+    try:
+        return session.registry(name.domain).ledger(name.path)
+    except Unsupported as error:
         raise Unsupported(
-            f"{reference.name.domain} does not announce compare-and-swap; nothing was sent",
+            f"{error.message}; nothing was sent",
             side="remote",
             hint="push without --if-digest and --if-absent",
+        ) from None
+
+
+def _check_standing(
+    remote: Repository, reference: Reference, tag: Tag, expected: Digest | None
+) -> None:
+    """Check what the tag points to already now; the registry does, when the tag is to move."""
+    standing = travel.standing(remote, tag)
+    if standing != expected:
+        raise Conflict(
+            f"{reference} points to {standing or 'nothing'} in the registry; nothing was sent",
+            side="remote",
+            hint="look at what it points to now, and decide again",
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,20 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 MOST_PORT = 65535
+LEASE = timedelta(hours=1)
+"""How long what a registry said it has stays there, whatever happens to its tags."""
 _ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[^:\[\]]*):)?([0-9]{1,5})")
 
 
 def registry(root: str, actor: str, may_write: bool) -> ASGIApp:
-    """Return a registry that keeps what it is given in the folder `root`."""
+    """Return a registry that keeps what it is given in the folder `root`.
+
+    What its tags used to point to is kept for ever: nobody else may have it.
+    """
     from killick.server import OPEN, Policy, application
     from killick.store import Store
 
-    store = Store(Path(root), actor=actor)
+    store = Store(Path(root), actor=actor, lease=LEASE, retention=None)
     policy = OPEN if may_write else Policy("anonymous callers may only pull from this registry")
     return application(store, policy, on_close=store.close)
 

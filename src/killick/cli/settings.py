@@ -12,6 +12,7 @@ ca_file = "/etc/ssl/our-ca.pem"     # also: cert, key, insecure_skip_verify
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,23 +73,32 @@ def settings_file(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where the file of settings is, or would be."""
     if named := environment.get("KILLICK_CONFIG"):
         return Path(named)
-    from platformdirs import user_config_path
-
-    return user_config_path("killick") / "config.toml"
+    return _own_folder(environment, "XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
-def data_folder() -> Path:
+def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the platform's folder for what Killick keeps."""
-    from platformdirs import user_data_path
+    return _own_folder(environment, "XDG_DATA_HOME", ".local/share")
 
-    return user_data_path("killick")
+
+def _own_folder(environment: Mapping[str, str], variable: str, usual: str) -> Path:
+    """Return Killick's folder by the XDG base directory specification, or by macOS's habits.
+
+    A library for this took longer to import than `killick images` takes to list a hundred tags.
+    """
+    stated = environment.get(variable, "")
+    if Path(stated).is_absolute():
+        return Path(stated) / "killick"
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/killick").expanduser()
+    return Path("~", usual, "killick").expanduser()
 
 
 def _store(environment: Mapping[str, str], stated: object) -> Path:
     if named := environment.get("KILLICK_STORE"):
         return Path(named).expanduser()
     if stated is None:
-        return data_folder() / "store"
+        return data_folder(environment) / "store"
     if not isinstance(stated, str) or not stated:
         raise UsageError("store must be a path")
     return Path(stated).expanduser()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from killick.cli.output import note
+from killick.cli.printing import note
 from killick.errors import KillickError
 
 

@@ -27,7 +27,7 @@ from killick.errors import (
 )
 
 if TYPE_CHECKING:
-    from killick.client.transport import Response
+    from killick.client.messages import Response
 
 MOST_ERROR_BYTES = 64 * 1024
 

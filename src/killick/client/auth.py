@@ -16,9 +16,9 @@ from urllib.parse import quote, urlencode
 
 from killick import strictjson
 from killick.client.credential import Authorization, Credential, is_token
+from killick.client.messages import Request
 from killick.client.origin import Origin, Url
 from killick.client.realms import check_realm, may_have_credentials
-from killick.client.transport import Request
 from killick.errors import ContentError, ProtocolError, Unauthorized
 from killick.wire.challenge import Challenge, parse_challenges
 

@@ -16,15 +16,15 @@ import fcntl
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from killick import strictjson
 from killick.client.credential import Credential
 from killick.errors import ContentError, Denied, KillickError, StoreError
+from killick.files import replace_file
 
 MOST_BYTES = 4 * 1024 * 1024
 HUB_KEY = "https://index.docker.io/v1/"
@@ -134,7 +134,7 @@ class AuthFile:
                 before = self._read()
                 fields = self._fields()
                 yield fields
-                _replace(path, _printed(fields, before))
+                replace_file(path, _printed(fields, before), mode=0o600)
         except OSError as error:
             raise StoreError(
                 f"{self.path} can't be written ({error.strerror})", side="file"
@@ -150,22 +150,6 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put `content` in the place of the file, at once and for good, readable by its owner only."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _printed(fields: dict[str, Any], before: bytes) -> bytes:

@@ -13,7 +13,7 @@ from killick.digest import CHUNK
 from killick.errors import DigestMismatch, KillickError, ProtocolError
 
 if TYPE_CHECKING:
-    from killick.client.transport import Response
+    from killick.client.messages import Response
     from killick.digest import Bytes
     from killick.manifest import Descriptor
 

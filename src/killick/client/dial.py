@@ -204,30 +204,12 @@ def proxy_for(origin: Origin) -> Proxy | None:
 def translated(error: Exception, origin: Origin) -> KillickError:
     """Return the error of ours that a failure of a socket, TLS or `http.client` amounts to."""
     where = origin.netloc
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return Unreachable(
-            f"the certificate of {where} can't be trusted ({error.verify_message})",
-            side="remote",
-            hint="if it has a private authority, name that with --ca-file",
-        )
-    if isinstance(error, ssl.SSLError) and error.reason in _NOT_TLS:
-        return Unreachable(
-            f"{where} does not speak TLS",
-            side="remote",
-            hint="if it is meant to speak plain HTTP, say --plain-http",
-        )
-    if isinstance(error, ssl.SSLError) and not isinstance(error, TimeoutError):
-        # A broken one may be the network, or a refusal whose reason was lost on the way.
-        kind = Interrupted if isinstance(error, _BROKEN_TLS) else Unreachable
-        return kind(
-            f"{where} broke off the TLS connection ({error.reason or 'without a reason'})",
-            side="remote",
-            hint="if it wants a client certificate, name that with --cert and --key",
-        )
     if isinstance(error, TooMuch):
         return ProtocolError(f"{where} sends without end", side="remote")
     if isinstance(error, TimeoutError):
         return Interrupted(f"{where} stopped answering", side="remote")
+    if isinstance(error, ssl.SSLError):
+        return _translated_tls(error, where)
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__
         return Interrupted(f"the connection to {where} failed ({reason})", side="remote")
@@ -237,6 +219,28 @@ def translated(error: Exception, origin: Origin) -> KillickError:
         f"{where} does not speak HTTP as it should ({type(error).__name__})",
         side="remote",
         hint="check the registry's host and port",
+    )
+
+
+def _translated_tls(error: ssl.SSLError, where: str) -> KillickError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Unreachable(
+            f"the certificate of {where} can't be trusted ({error.verify_message})",
+            side="remote",
+            hint="if it has a private authority, name that with --ca-file",
+        )
+    if error.reason in _NOT_TLS:
+        return Unreachable(
+            f"{where} does not speak TLS",
+            side="remote",
+            hint="if it is meant to speak plain HTTP, say --plain-http",
+        )
+    # A broken one may be the network, or a refusal whose reason was lost on the way.
+    kind = Interrupted if isinstance(error, _BROKEN_TLS) else Unreachable
+    return kind(
+        f"{where} broke off the TLS connection ({error.reason or 'without a reason'})",
+        side="remote",
+        hint="if it wants a client certificate, name that with --cert and --key",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from killick.client.answers import Asked, failure, media_type, unexpected
-from killick.client.transport import Request, Response
+from killick.client.messages import Request, Response
 from killick.digest import Digest, verify
 from killick.errors import BadDigest, DigestMismatch, LimitExceeded, Unsupported
 from killick.manifest import (
@@ -126,13 +126,14 @@ class Documents:
         """
         if isinstance(ref, Digest) and (held := self._memory.get(ref)):
             return Fetched(ref, held)
-        with self._ask("GET", ref) as response:
-            if response.status != 200:
-                raise failure(response, self.asked(ref))
-            stated = media_type(response)
-            if stated not in DOCUMENT_TYPES | _JSON_TYPES and stated not in DOCKER_SCHEMA_1:
-                raise unexpected(response, self.asked(ref))
-            raw = response.read(MOST_DOCUMENT_BYTES)
+        request = self._request("GET", ref)
+        scopes = self._scopes("pull")
+        response, raw = self._session.load(request, self._auth, scopes, MOST_DOCUMENT_BYTES)
+        if response.status != 200:
+            raise failure(response, self.asked(ref))
+        stated = media_type(response)
+        if stated not in DOCUMENT_TYPES | _JSON_TYPES and stated not in DOCKER_SCHEMA_1:
+            raise unexpected(response, self.asked(ref))
         if isinstance(ref, Digest):
             verify(raw, ref)
         digest = ref if isinstance(ref, Digest) else Digest.of(raw)
@@ -203,12 +204,13 @@ class Documents:
                 if isinstance(ref, Digest):
                     self._memory.drop(ref)
                 return
-            error = failure(response, self.asked(ref))
-        if isinstance(ref, Tag) and response.status == 400:
-            error = Unsupported(error.message, side="remote")
-        if isinstance(error, Unsupported):
-            error.hint = "the registry does not allow this; see its configuration"
-        raise error
+            if response.status == 405 or (isinstance(ref, Tag) and response.status == 400):
+                raise Unsupported(
+                    f"{self._session.domain} does not delete {self.asked(ref).kind}s",
+                    side="remote",
+                    hint="it has to be allowed in the registry's configuration",
+                )
+            raise failure(response, self.asked(ref))
 
     def asked(self, ref: Tag | Digest) -> Asked:
         """Return what a request for `ref` is about, for errors."""
@@ -218,9 +220,10 @@ class Documents:
         return Asked("tag", f"{self._label}:{ref}", domain)
 
     def _ask(self, method: str, ref: Tag | Digest) -> Response:
-        headers = {"Accept": ACCEPT}
-        request = Request(method, self._url(ref), headers, budget=MOST_DOCUMENT_BYTES)
-        return self._session.send(request, self._auth, self._scopes("pull"))
+        return self._session.send(self._request(method, ref), self._auth, self._scopes("pull"))
+
+    def _request(self, method: str, ref: Tag | Digest) -> Request:
+        return Request(method, self._url(ref), {"Accept": ACCEPT}, budget=MOST_DOCUMENT_BYTES)
 
     def _url(self, ref: Tag | Digest, query: str = "") -> Url:
         return self._session.url(f"/v2/{self._path}/manifests/{ref}{query}")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from killick import strictjson
 from killick.client.credential import Credential
 from killick.errors import ContentError, Denied, KillickError, Unsupported
+
+if TYPE_CHECKING:
+    import subprocess
 
 SECONDS = 60.0
 TOKEN_USER = "<token>"  # noqa: S105 - the user name by which helpers mark identity tokens
@@ -70,6 +72,9 @@ def erase(name: str, server: str) -> bool:
 
 
 def _run(name: str, action: str, data: bytes) -> subprocess.CompletedProcess[bytes]:
+    # Late, as few have a helper, and everybody waits for imports.
+    import subprocess
+
     if not _NAME.fullmatch(name):
         raise Unsupported(f"{name[:80]!r} is not the name of a credential helper")
     program = f"docker-credential-{name}"

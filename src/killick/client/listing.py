@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from killick import strictjson
-from killick.client.answers import Asked, failure, media_type, unexpected
-from killick.client.transport import Request
+from killick.client.answers import Asked, failure, unexpected
+from killick.client.messages import Request, Response
 from killick.errors import ContentError, LimitExceeded, ProtocolError
 from killick.wire.links import next_page
 
@@ -36,21 +36,11 @@ def pages(
     seen = {url}
     while True:
         request = Request("GET", url, {"Accept": "application/json, */*;q=0.5"})
-        with session.send(request, auth, scopes) as response:
-            if response.status != 200:
-                raise failure(response, asked)
-            if media_type(response) in ("text/html", "application/xhtml+xml"):
-                raise unexpected(response, asked)
-            link = next_page(response.header("Link"))
-            try:
-                page = strictjson.loads(response.read(MOST_PAGE_BYTES), "the list")
-            except LimitExceeded:
-                raise
-            except ContentError:
-                page = None
-            if not isinstance(page, dict):
-                raise unexpected(response, asked)
-        yield page
+        response, raw = session.load(request, auth, scopes, MOST_PAGE_BYTES)
+        if response.status != 200:
+            raise failure(response, asked)
+        yield _object(response, raw, asked)
+        link = next_page(response.header("Link"))
         if link is None:
             return
         url = url.join(link)
@@ -69,6 +59,18 @@ def pages(
         seen.add(url)
 
 
+def _object(response: Response, raw: bytes, asked: Asked) -> dict[str, Any]:
+    try:
+        page = strictjson.loads(raw, "the list")
+    except LimitExceeded:
+        raise
+    except ContentError:
+        page = None
+    if not isinstance(page, dict):
+        raise unexpected(response, asked)
+    return page
+
+
 def texts(listed: Iterator[dict[str, Any]], key: str, most: int | None = None) -> list[str]:
     """Return the texts under `key` of all pages, or the first `most`, each once.
 
@@ -77,7 +79,6 @@ def texts(listed: Iterator[dict[str, Any]], key: str, most: int | None = None) -
         LimitExceeded: there are more than 500,000.
     """
     found: dict[str, None] = {}
-    idle = 0
     for page in listed:
         before = len(found)
         values = page.get(key) or []
@@ -88,10 +89,14 @@ def texts(listed: Iterator[dict[str, Any]], key: str, most: int | None = None) -
             break
         if len(found) > MOST_ENTRIES:
             raise LimitExceeded(f"the registry lists more than {MOST_ENTRIES} {key}", side="remote")
-        idle = idle + 1 if len(found) == before else 0
-        if idle > 2:
-            raise ProtocolError(f"the registry's list of {key} goes on without end", side="remote")
+        if values and len(found) == before:
+            raise endless(key)
     return list(found)[:most]
+
+
+def endless(what: str) -> ProtocolError:
+    """Return the error of a list that repeats itself from page to page."""
+    return ProtocolError(f"the registry's list of {what} repeats itself", side="remote")
 
 
 def query(n: int | None, last: str | None) -> str:

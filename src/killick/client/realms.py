@@ -1,7 +1,7 @@
 """Which token servers may see a person's credentials.
 
 A registry names, in its challenge, the URL of the server that gives out tokens (the realm). Docker
-sends the password to whatever it names. Killick's rule (`docs/decisions/0002-token-realms.md`):
+sends the password to whatever it names. Killick's rule (`docs/decisions/0003-token-realms.md`):
 
 1. The realm speaks HTTPS; or both it and the registry are this machine (loopback).
 2. And its host is the registry's own (any port); or lies in the registry's own domain: that is the

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from killick.client.transport import Request, Response
+from killick.client.messages import Request, Response
 from killick.errors import Denied, ProtocolError
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from killick.client.answers import Asked
-from killick.client.listing import pages
+from killick.client.listing import endless, pages
 from killick.errors import LimitExceeded, NotFound, ProtocolError, Unsupported
 from killick.manifest import OCI_INDEX, Descriptor, Document, Index, parse_document
 from killick.names import Tag
@@ -39,17 +39,17 @@ class Referring:
 
     def find(self, digest: Digest, artifact_type: str | None) -> Iterator[Descriptor]:
         """Yield the descriptors of what refers to `digest`, each once, of one type if asked."""
-        seen = set()
-        for d in self._all(digest, artifact_type):
-            if d.digest in seen:
-                continue
-            seen.add(d.digest)
+        seen: set[Digest] = set()
+        for listed in self._all(digest, artifact_type):
+            fresh = {d.digest: d for d in listed if d.digest not in seen}
+            if listed and not fresh:
+                raise endless("referrers")
+            seen.update(fresh)
             if len(seen) > MOST_REFERRERS:
                 raise LimitExceeded(
                     f"more than {MOST_REFERRERS} things refer to {digest}", side="remote"
                 )
-            if artifact_type in (None, d.artifact_type):
-                yield d
+            yield from (d for d in fresh.values() if artifact_type in (None, d.artifact_type))
 
     def note(self, document: Document, d: Descriptor) -> None:
         """List a document, which was just put, under the tag of its subject."""
@@ -58,7 +58,7 @@ class Referring:
             return
         tag = fallback_tag(subject.digest)
         with self._lock:
-            listed = list(self._by_tag(tag))
+            listed = self._by_tag(tag)
             if all(entry.digest != d.digest for entry in listed):
                 self._write(tag, [*listed, _entry(document, d)])
 
@@ -69,31 +69,30 @@ class Referring:
             return
         tag = fallback_tag(subject.digest)
         with self._lock:
-            listed = list(self._by_tag(tag))
+            listed = self._by_tag(tag)
             left = [entry for entry in listed if entry.digest != digest]
             if len(left) < len(listed):
                 self._write(tag, left)
 
-    def _all(self, digest: Digest, artifact_type: str | None) -> Iterator[Descriptor]:
+    def _all(self, digest: Digest, artifact_type: str | None) -> Iterator[Sequence[Descriptor]]:
         wanted = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
         target = f"/v2/{self._path}/referrers/{digest}{wanted}"
         asked = Asked("manifest", str(digest), self._session.domain)
         scopes = (f"repository:{self._path}:pull",)
         try:
             for page in pages(self._session, self._auth, target, scopes, asked):
-                yield from _listed(page)
+                yield _listed(page)
         except (NotFound, Unsupported):
-            yield from self._by_tag(fallback_tag(digest))
+            yield self._by_tag(fallback_tag(digest))
 
-    def _by_tag(self, tag: Tag) -> Iterator[Descriptor]:
+    def _by_tag(self, tag: Tag) -> tuple[Descriptor, ...]:
         try:
             document = self._documents.get(tag).document
         except NotFound:
-            return
-        if isinstance(document, Index):
-            yield from document.manifests
+            return ()
+        return document.manifests if isinstance(document, Index) else ()
 
-    def _write(self, tag: Tag, listed: list[Descriptor]) -> None:
+    def _write(self, tag: Tag, listed: Sequence[Descriptor]) -> None:
         raw = json.dumps(
             {
                 "schemaVersion": 2,

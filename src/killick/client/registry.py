@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from killick.client.access import Access
 from killick.client.answers import Asked, failure, media_type, unexpected
 from killick.client.listing import pages, query, texts
+from killick.client.messages import Request
 from killick.client.repository import RemoteRepository
 from killick.client.session import Session
-from killick.client.transport import Request
 from killick.errors import ProtocolError, Unauthorized, Unsupported
 from killick.names import DOCKER_HUB, is_path
 
 if TYPE_CHECKING:
+    from killick.client.announced import Announced
     from killick.client.dial import Dialer
+    from killick.client.ledger import RemoteLedger
+    from killick.repository import Historic
+    from killick.wire.extensions import Extension
 
 _CATALOG = ("registry:catalog:*",)
 
@@ -69,6 +74,36 @@ class RemoteRegistry:
                 f"{self.domain} does not list its repositories", side="remote", hint=error.message
             ) from None
         yield from sorted(name for name in names if is_path(name))
+
+    def extensions(self) -> tuple[Extension, ...]:
+        """Return what the registry announces beyond the specification; it is asked once.
+
+        A registry that knows of no discovery, or lets nobody ask, announces nothing.
+        """
+        return self._announced.extensions
+
+    def history(self, name: str, /) -> Historic:
+        """Return what tells the past of the tags of the repository at the path `name`.
+
+        Raises:
+            Unsupported: the registry does not announce that it tells it.
+        """
+        return self._announced.history(self.repository(name))
+
+    def ledger(self, name: str, /) -> RemoteLedger:
+        """Return the ledger of the repository at the path `name`.
+
+        Raises:
+            Unsupported: the registry does not announce that it keeps one.
+        """
+        return self._announced.ledger(self.repository(name))
+
+    @cached_property
+    def _announced(self) -> Announced:
+        # Late, as few commands ask, and all wait for imports.
+        from killick.client.announced import Announced
+
+        return Announced(self._session, self._auth)
 
     def ping(self) -> None:
         """Check that a registry is there, and lets us in.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -11,9 +12,9 @@ from killick.client.answers import Asked, failure
 from killick.client.body import Download
 from killick.client.documents import Documents
 from killick.client.listing import pages, query, texts
+from killick.client.messages import Request, Response
 from killick.client.origin import Url
 from killick.client.referrers import Referring
-from killick.client.transport import Request, Response
 from killick.client.uploads import Place, Upload, mount
 from killick.digest import Digest, verify
 from killick.errors import (
@@ -27,7 +28,7 @@ from killick.errors import (
 )
 from killick.manifest import MOST_DOCUMENT_BYTES, MOST_SIZE, Descriptor, parse_document
 from killick.names import Name, Tag, is_path
-from killick.repository import BLOB_TYPE
+from killick.repository import BLOB_TYPE, Cause
 
 if TYPE_CHECKING:
     from killick.client.retry import Retry
@@ -51,16 +52,16 @@ class RemoteRepository:
             raise UsageError(f"{path!r} is not the path of a repository")
         self.name = path
         self._session = session
-        self._auth = session.auth(path)
-        self._label = Name(session.domain, path).familiar
-        self._documents = Documents(session, self._auth, path, self._label)
-        self._referring = Referring(session, self._auth, path, self._documents)
+        self.auth = session.auth(path)
+        self.label = Name(session.domain, path).familiar
+        self._documents = Documents(session, self.auth, path, self.label)
+        self._referring = Referring(session, self.auth, path, self._documents)
         self._lock = threading.Lock()
         self._begun: dict[Digest, Place] = {}
 
     def find(self, digest: Digest, /) -> Descriptor:
         """Return the descriptor of a blob."""
-        with self._ask_blob("HEAD", digest) as response:
+        with self._head_blob(digest) as response:
             if response.status != 200:
                 raise failure(response, self._blob(digest))
             length = response.header("Content-Length") or ""
@@ -74,7 +75,7 @@ class RemoteRepository:
         """Return whether the content is here. A blob of another size is not it."""
         if d.is_document:
             return self._documents.has(d.digest)
-        with self._ask_blob("HEAD", d.digest) as response:
+        with self._head_blob(d.digest) as response:
             if response.status == 200:
                 return response.header("Content-Length") in (None, str(d.size))
             if response.status == 404:
@@ -96,7 +97,7 @@ class RemoteRepository:
         retry = self._session.retry()
 
         def ask(offset: int) -> Response:
-            return self._blob_from(d.digest, offset, retry)
+            return self._blob_from(d, offset, retry)
 
         return cast("BinaryIO", Download(d, start, ask, retry, self._session.pause))
 
@@ -105,7 +106,7 @@ class RemoteRepository:
         if not d.is_document:
             with self._lock:
                 place = self._begun.pop(d.digest, None)
-            Upload(self._session, self._auth, self.name, d, place).send(source)
+            Upload(self._session, self.auth, self.name, d, place).send(source)
             return
         raw = _read_document(d, source)
         verify(raw, d.digest, d.size)
@@ -126,8 +127,8 @@ class RemoteRepository:
             ProtocolError: the list has something in it that is no tag.
         """
         target = f"/v2/{self.name}/tags/list{query(n, last)}"
-        asked = Asked("repository", self._label, self._session.domain)
-        listed = pages(self._session, self._auth, target, self._scopes("pull"), asked)
+        asked = Asked("repository", self.label, self._session.domain)
+        listed = pages(self._session, self.auth, target, self.scopes("pull"), asked)
         try:
             yield from sorted(Tag(text) for text in texts(listed, "tags", n))
         except BadReference as error:
@@ -157,7 +158,7 @@ class RemoteRepository:
         if not is_path(sister):
             return False
         try:
-            done, place = mount(self._session, self._auth, self.name, d, sister)
+            done, place = mount(self._session, self.auth, self.name, d, sister)
         except (NotFound, Denied, Unsupported):
             return False
         if place is not None:
@@ -170,9 +171,9 @@ class RemoteRepository:
             other = self._begun.pop(d.digest, None)
             self._begun[d.digest] = place
         if other is not None:
-            Upload(self._session, self._auth, self.name, d, other).cancel()
+            Upload(self._session, self.auth, self.name, d, other).cancel()
 
-    def delete(self, d: Descriptor, /) -> None:
+    def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:  # noqa: ARG002 - the registry keeps its own account
         """Remove a manifest, with its tags, or a blob.
 
         Raises:
@@ -184,8 +185,8 @@ class RemoteRepository:
             self._referring.strike(document, d.digest)
             return
         request = Request("DELETE", self._blob_url(d.digest))
-        scopes = self._scopes("delete,pull,push")
-        with self._session.send(request, self._auth, scopes) as response:
+        scopes = self.scopes("delete,pull,push")
+        with self._session.send(request, self.auth, scopes) as response:
             if response.status not in (200, 202, 204):
                 raise failure(response, self._blob(d.digest))
 
@@ -202,35 +203,41 @@ class RemoteRepository:
         """
         return d.is_document and not d.is_index and self._documents.has(d.digest)
 
-    def _blob_from(self, digest: Digest, offset: int, retry: Retry) -> Response:
-        response = self._ask_blob("GET", digest, offset, retry)
+    def asked(self, ref: Tag | Digest) -> Asked:
+        """Return what a request for a tag or a manifest is about, for errors."""
+        return self._documents.asked(ref)
+
+    def _blob_from(self, d: Descriptor, offset: int, retry: Retry) -> Response:
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        request = Request("GET", self._blob_url(d.digest), headers, budget=d.size)
+        scopes = self.scopes("pull")
+        response = self._session.send(request, self.auth, scopes, retry)
         if response.status == 416 and offset:
             response.close()
-            response = self._ask_blob("GET", digest, 0, retry)
+            whole = replace(request, headers={})
+            response = self._session.send(whole, self.auth, scopes, retry)
         if response.status == 200 or (response.status == 206 and offset):
             return response
         if response.status < 300:
             response.close()
             raise ProtocolError(
-                f"{self._session.domain} sends a part of {digest} that nobody asked for",
+                f"{self._session.domain} sends a part of {d.digest} that nobody asked for",
                 side="remote",
             )
-        raise failure(response, self._blob(digest))
+        raise failure(response, self._blob(d.digest))
 
-    def _ask_blob(
-        self, method: str, digest: Digest, offset: int = 0, retry: Retry | None = None
-    ) -> Response:
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
-        request = Request(method, self._blob_url(digest), headers)
-        return self._session.send(request, self._auth, self._scopes("pull"), retry)
+    def _head_blob(self, digest: Digest) -> Response:
+        request = Request("HEAD", self._blob_url(digest))
+        return self._session.send(request, self.auth, self.scopes("pull"))
 
     def _blob_url(self, digest: Digest) -> Url:
         return self._session.url(f"/v2/{self.name}/blobs/{digest}")
 
     def _blob(self, digest: Digest) -> Asked:
-        return Asked("blob", f"{self._label}@{digest}", self._session.domain)
+        return Asked("blob", f"{self.label}@{digest}", self._session.domain)
 
-    def _scopes(self, actions: str) -> tuple[str]:
+    def scopes(self, actions: str) -> tuple[str]:
+        """Return the scopes of a request that needs `actions` on this repository."""
         return (f"repository:{self.name}:{actions}",)
 
 

@@ -29,6 +29,11 @@ class Retry:
         self._tries = 1
         self.asked: float | None = None
 
+    @property
+    def repeated(self) -> bool:
+        """Whether something was tried again since it last progressed."""
+        return self._tries > 1
+
     def wait(self, retry_after: float | None = None) -> float | None:
         """Return how many seconds to wait before the next try; None: give up.
 

@@ -11,11 +11,13 @@ from killick.client.answers import Asked, failure
 from killick.client.auth import MOST_TOKEN_BYTES, Answer, Auth
 from killick.client.credential import Authorization, Credential
 from killick.client.dial import Dialer, Interrupted
+from killick.client.messages import Request, Response
 from killick.client.origin import Url, origin_of
+from killick.client.pool import closed
 from killick.client.redirects import follow
 from killick.client.retry import AGAIN, Retry, seconds
 from killick.client.tls import Trust
-from killick.client.transport import Request, Response, Transport, closed
+from killick.client.transport import Transport
 from killick.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -76,6 +78,28 @@ class Session:
                 continue
             if response.status not in AGAIN or not self._waited(retry, response):
                 return response
+
+    def load(
+        self, request: Request, auth: Auth, scopes: Sequence[str], most: int
+    ) -> tuple[Response, bytes]:
+        """Return the answer to `request`, and its body if the status is 200, tried as `send` does.
+
+        Of any other answer the body is left to be read.
+
+        Raises:
+            LimitExceeded: the body has more than `most` bytes.
+            Unreachable, Denied, Unauthorized, ProtocolError: as `send`.
+        """
+        retry = self.retry()
+        while True:
+            response = self.send(request, auth, scopes, retry)
+            if response.status != 200:
+                return response, b""
+            with response:
+                try:
+                    return response, response.read(most)
+                except Interrupted as error:
+                    self.pause(retry, error)
 
     def _waited(self, retry: Retry, response: Response) -> bool:
         """Wait until it is time for the next try, if there is one."""
@@ -161,15 +185,14 @@ class Session:
         while True:
             try:
                 response = self._follow(request)
+                if response.status in AGAIN:
+                    if self._waited(retry, response):
+                        continue
+                    raise failure(response, Asked("token", request.url.origin.netloc))
+                with response:
+                    return Answer(response.status, response.read(MOST_TOKEN_BYTES))
             except Interrupted as error:
                 self.pause(retry, error)
-                continue
-            if response.status in AGAIN and self._waited(retry, response):
-                continue
-            with response:
-                if response.status in AGAIN:
-                    raise failure(response, Asked("token", request.url.origin.netloc))
-                return Answer(response.status, response.read(MOST_TOKEN_BYTES))
 
     def close(self) -> None:
         """Close all connections; requests under way fail at once."""

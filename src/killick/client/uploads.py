@@ -2,8 +2,9 @@
 
 A POST opens the upload, a PUT with the whole content closes it. Where that breaks, and the source
 can go back, the registry is asked how much has arrived, and the rest is sent by PATCH; in pieces
-where the registry, or a proxy before it, takes no large bodies. The bytes are hashed on the way,
-and the last of them are only sent once the hash is right: wrong content never makes an upload.
+where the registry, or a proxy before it, takes no large bodies. Unless their source answers for
+them, the bytes are hashed on the way, and the last of them are only sent once the hash is right:
+wrong content never makes an upload.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
 from killick.client.answers import Asked, failure
+from killick.client.body import PROGRESS
 from killick.client.dial import Interrupted
+from killick.client.messages import Request, Response
 from killick.client.origin import Url, Zone
 from killick.client.redirects import lead
 from killick.client.retry import AGAIN, seconds
-from killick.client.transport import Request, Response
-from killick.digest import CHUNK, Bytes, Verifier
+from killick.digest import CHUNK, Bytes, SizeCheck, Verifier, is_answered_for
 from killick.errors import (
     DigestMismatch,
     KillickError,
@@ -53,7 +55,8 @@ class Supply:
     def __init__(self, d: Descriptor, source: BinaryIO) -> None:
         self._descriptor = d
         self._source = source
-        self._verifier = Verifier(d.digest, d.size)
+        check = SizeCheck if is_answered_for(source, d.digest) else Verifier
+        self._check = check(d.digest, d.size)
         self._start = source.tell() if source.seekable() else None
         self.position = 0
         if d.size == 0:
@@ -102,16 +105,16 @@ class Supply:
             raise StoreError(
                 f"the content of {self._descriptor.digest} can't be read ({error.strerror})"
             ) from None
-        fresh = self.position + len(data) - self._verifier.seen
+        fresh = self.position + len(data) - self._check.seen
         if fresh > 0:
-            self._verifier.update(data[len(data) - fresh :])
+            self._check.update(data[len(data) - fresh :])
         if not data or self.position + len(data) == self._descriptor.size:
             self._finish()
         return data
 
     def _finish(self) -> None:
-        self._verifier.update(self._source.read(1))
-        self._verifier.finish()
+        self._check.update(self._source.read(1))
+        self._check.finish()
 
 
 class _Part:
@@ -180,6 +183,7 @@ class Upload:
         self._scopes = (f"repository:{path}:pull,push",)
         self._asked = Asked("blob", str(d.digest), session.domain)
         self._retry = session.retry()
+        self._held = 0
 
     def send(self, source: BinaryIO) -> None:
         """Send the content.
@@ -269,9 +273,16 @@ class Upload:
                 # 0-0 is what some registries say for one byte, and others for none.
                 if response.status in (200, 202, 204) and match and match[1] != "0":
                     supply.go_to(min(int(match[1]) + 1, supply.position))
+                    self._count(supply.position)
                     return Place.named_by(response, self._session, self._place)
         supply.go_to(0)
         return self._begin()
+
+    def _count(self, held: int) -> None:
+        """Take notice of how much the registry holds; enough of it gives all tries again."""
+        if held - self._held >= PROGRESS:
+            self._held = held
+            self._retry.progressed()
 
     def _patch(self, supply: Supply, place: Place) -> None:
         """Send the rest in pieces, following the places that the registry names."""
@@ -297,7 +308,7 @@ class Upload:
                 raise failure(response, self._asked)
             with response:
                 place = self._place = Place.named_by(response, self._session, place)
-            self._retry.progressed()
+            self._count(supply.position)
 
     def _closing(self, place: Place, body: _Part | None) -> Request:
         digest = quote(str(self._descriptor.digest), safe="")

@@ -18,6 +18,7 @@ from killick.files import translating
 from killick.tarball import Member, members
 
 MOST_LINKS = 8
+MOST_FILES = 100_000
 MOST_UNPACKED = 256 * 1024 * 1024 * 1024
 MOST_EXPANSION = 200
 LEAST_LIMIT = 1024 * 1024 * 1024
@@ -41,10 +42,6 @@ class TarFiles:
         except BaseException:
             self._file.close()
             raise
-
-    def names(self) -> list[str]:
-        """Return the names of all files and links, in the order of the tar."""
-        return list(self._members)
 
     def find(self, name: str) -> Member | None:
         """Return the file called `name`, links to it followed, or None."""
@@ -112,7 +109,7 @@ def _table(file: BinaryIO) -> Mapping[str, Member]:
     fd = file.fileno()
     length = os.fstat(fd).st_size
     found: dict[str, Member] = {}
-    for member in members(lambda offset, count: os.pread(fd, count, offset)):
+    for member in members(lambda offset, count: os.pread(fd, count, offset), MOST_FILES):
         name = _inner(member.name)
         if member.kind == "directory":
             continue

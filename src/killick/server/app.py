@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from killick.errors import KillickError
 from killick.repository import Registry
-from killick.server import blobs, listing, manifests, uploads
+from killick.server import blobs, extensions, ledger, listing, manifests, uploads
 from killick.server.calls import READ_ONLY, Call, Limits, Policy, Site
 from killick.server.responses import (
     Refused,
@@ -49,6 +49,12 @@ async def base(call: Call) -> Response:  # noqa: ARG001 - a handler as the other
 _HANDLERS: dict[Kind, dict[str, Handler]] = {
     "base": {"GET": base},
     "catalog": {"GET": _threaded(listing.catalog)},
+    "discover": {"GET": _threaded(extensions.discover)},
+    "tag-history": {"GET": _threaded(ledger.oci_history)},
+    "history": {"GET": _threaded(ledger.history)},
+    "digests": {"GET": _threaded(ledger.digests)},
+    "standing": {"GET": _threaded(ledger.tags)},
+    "rollback": {"POST": ledger.rollback},
     "tags": {"GET": _threaded(listing.tags)},
     "referrers": {"GET": _threaded(listing.referrers)},
     "manifest": {

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import dropwhile, islice
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -14,10 +13,9 @@ from killick.digest import Digest
 from killick.errors import Denied, NameUnknown, Unsupported
 from killick.manifest import MOST_DOCUMENT_BYTES, OCI_INDEX, Descriptor
 from killick.repository import Referrers
+from killick.server import paging
 from killick.server.calls import Call
-from killick.server.responses import Headers, Refused, json_answer
-
-_MOST_DIGITS = 9
+from killick.server.responses import Headers, json_answer
 
 
 def tags(call: Call) -> Response:
@@ -51,7 +49,7 @@ def referrers(call: Call) -> Response:
         headers["OCI-Filters-Applied"] = "artifactType"
     if more:
         query = {"last": page[-1]["digest"]} | ({"artifactType": wanted} if wanted else {})
-        headers["Link"] = _link(f"/v2/{call.name}/referrers/{digest}", query)
+        headers |= paging.link(f"/v2/{call.name}/referrers/{digest}", query)
     return json_answer({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page}, headers)
 
 
@@ -70,29 +68,11 @@ def _fitting(found: Iterable[Descriptor]) -> tuple[list[dict[str, str]], bool]:
 
 def _page(call: Call, path: str, names: Iterator[str]) -> tuple[list[str], Headers]:
     """Return the names after `last`, at most `n`, and the link to the next page if there is one."""
-    limit, last = _limit(call), call.query("last")
+    limit, last = paging.limit(call), call.query("last")
     if last is not None:
         names = (name for name in names if name > last)
-    page = [str(name) for name in islice(names, limit + 1)]
-    if len(page) <= limit or not limit:
-        return page[:limit], {}
-    page.pop()
-    return page, {"Link": _link(path, {"n": str(limit), "last": page[-1]})}
-
-
-def _limit(call: Call) -> int:
-    text = call.query("n")
-    most = call.site.limits.page
-    if text is None:
-        return most
-    if not (text.isascii() and text.isdigit()):
-        message = f"n={text[:20]!r} is not a number of results"
-        raise Refused("PAGINATION_NUMBER_INVALID", message, status=400)
-    return most if len(text) > _MOST_DIGITS else min(int(text), most)
-
-
-def _link(path: str, query: dict[str, str]) -> str:
-    return f'<{path}?{urlencode(query)}>; rel="next"'
+    page, more = paging.first(map(str, names), limit)
+    return page, paging.link(path, {"n": str(limit), "last": page[-1]}) if more else {}
 
 
 def _exists(call: Call) -> bool:

@@ -7,8 +7,9 @@ from io import BytesIO
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from killick import travel
 from killick.digest import Digest, verify
-from killick.errors import LimitExceeded, NotFound, Unsupported
+from killick.errors import LimitExceeded, Unsupported
 from killick.manifest import (
     MOST_DOCUMENT_BYTES,
     Descriptor,
@@ -24,7 +25,6 @@ from killick.repository import (
     Expected,
     Ledger,
     Referrers,
-    Repository,
 )
 from killick.server.bodies import whole
 from killick.server.calls import Call
@@ -67,7 +67,7 @@ def _put(call: Call, raw: bytes) -> Response:
         _check_blobs(repository, document)
     tags = [reference] if isinstance(reference, Tag) else _tags_asked_for(call)
     expectation = (
-        expected(call, _standing(repository, reference)) if is_conditional(call) else ANYTHING
+        expected(call, travel.standing(repository, reference)) if is_conditional(call) else ANYTHING
     )
     d = Descriptor(document.media_type, digest, len(raw))
     repository.put(d, BytesIO(raw))
@@ -91,13 +91,13 @@ def delete(call: Call) -> Response:
     repository = call.repository
     reference = call.reference()
     if is_conditional(call):
-        expectation = expected(call, _standing(repository, reference))
+        expectation = expected(call, travel.standing(repository, reference))
     else:
         expectation = ANYTHING
     if isinstance(reference, Tag):
         _move(call, reference, None, expectation)
     elif isinstance(repository, Deletable):
-        repository.delete(repository.resolve(reference))
+        repository.delete(repository.resolve(reference), call.cause("deleted"))
     else:
         raise Unsupported("this registry does not delete manifests")
     return empty(202)
@@ -125,13 +125,6 @@ def _check_blobs(repository: Content, document: Manifest) -> None:
             f"the manifest needs blobs that are not in this repository: {missing[0]}",
             detail={"digests": [str(digest) for digest in missing[:_MOST_NAMED]]},
         )
-
-
-def _standing(repository: Repository, reference: Tag | Digest) -> Digest | None:
-    try:
-        return repository.resolve(reference).digest
-    except NotFound:
-        return None
 
 
 def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) -> None:

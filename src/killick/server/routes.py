@@ -8,7 +8,22 @@ from urllib.parse import unquote
 from killick.errors import BadReference, NotFound
 from killick.names import is_path
 
-Kind = Literal["base", "catalog", "tags", "manifest", "blob", "uploads", "upload", "referrers"]
+Kind = Literal[
+    "base",
+    "catalog",
+    "discover",
+    "tags",
+    "manifest",
+    "blob",
+    "uploads",
+    "upload",
+    "referrers",
+    "tag-history",
+    "history",
+    "digests",
+    "standing",
+    "rollback",
+]
 
 _MOST_CHARACTERS = 2048
 _KINDS: dict[str, Kind] = {"manifests": "manifest", "blobs": "blob", "referrers": "referrers"}
@@ -44,6 +59,8 @@ def target_of(path: bytes) -> Target:
         return Target("base")
     if rest == ["_catalog"]:
         return Target("catalog")
+    if rest == ["_oci", "ext", "discover"]:
+        return Target("discover")
     target = _in_repository(rest)
     if not is_path(target.name):
         raise BadReference(f"{target.name[:200]!r} is not the name of a repository")
@@ -60,4 +77,24 @@ def _in_repository(parts: list[str]) -> Target:
             return Target("upload", "/".join(name), item)
         case [*name, "manifests" | "blobs" | "referrers" as kind, item]:
             return Target(_KINDS[kind], "/".join(name), item)
+    return _in_extension(parts)
+
+
+def _in_extension(parts: list[str]) -> Target:
+    """Return what is meant below `_oci` and `_killick`: no repository's name has such a part."""
+    match parts:
+        case [*name, "_oci", "ext", "discover"]:
+            return Target("discover", "/".join(name))
+        case [*name, "_oci", "tag-history", item]:
+            return Target("tag-history", "/".join(name), item)
+        case [*name, "_killick", "history"]:
+            return Target("history", "/".join(name))
+        case [*name, "_killick", "history", item]:
+            return Target("history", "/".join(name), item)
+        case [*name, "_killick", "digests", item]:
+            return Target("digests", "/".join(name), item)
+        case [*name, "_killick", "tags"]:
+            return Target("standing", "/".join(name))
+        case [*name, "_killick", "rollback", item]:
+            return Target("rollback", "/".join(name), item)
     raise NotFound("the registry's API has no such path")

@@ -138,6 +138,7 @@ class Store:
         collection = Collection(self._context, self._blobs, self._leases, purge=purge)
         if dry_run:
             return collection.rehearse()
+        self._context.database.check_writable()
         durable.remove(self._context.places.reserve)
         try:
             return collection.run()

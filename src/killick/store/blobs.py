@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from killick.digest import CHUNK, Digest, VerifyingReader
+from killick.digest import CHUNK, Digest, KnownFile, VerifyingReader
 from killick.errors import DigestMismatch, StoreError
 from killick.store import durable, locks
 from killick.store.context import Context
@@ -85,10 +85,11 @@ class Blobs:
         try:
             if self._is_good(held, os.fstat(file.fileno())):
                 file.seek(start)
-                return file
-            checked = cast("BinaryIO", Checked(file, held, self._good, self._bad))
+                file.answers_for = held.digest
+                return cast("BinaryIO", file)
+            checked = Checked(cast("BinaryIO", file), held, self._good, self._bad)
             if not start:
-                return checked
+                return cast("BinaryIO", checked)
             with checked:
                 while checked.read(CHUNK):
                     pass
@@ -98,7 +99,8 @@ class Blobs:
         again = self._file(held)
         if again is not None:
             again.seek(start)
-        return again
+            again.answers_for = held.digest
+        return cast("BinaryIO | None", again)
 
     def check(self, held: Held) -> bool:
         """Hash the file; return whether it is good. If it is not, it goes to quarantine.
@@ -111,7 +113,7 @@ class Blobs:
             return False
         with file:
             try:
-                reader = Checked(file, held, self._good, self._bad)
+                reader = Checked(cast("BinaryIO", file), held, self._good, self._bad)
                 while reader.read(CHUNK):
                     pass
             except DigestMismatch:
@@ -122,10 +124,10 @@ class Blobs:
         """Whether the file is here and known to be good."""
         return self.locate(held) is not None
 
-    def _file(self, held: Held) -> BinaryIO | None:
+    def _file(self, held: Held) -> KnownFile | None:
         path = self.path(held.digest)
         try:
-            return cast("BinaryIO", path.open("rb", buffering=0))
+            return KnownFile(path)
         except FileNotFoundError:
             self._bad(held, None)
             return None

@@ -101,18 +101,18 @@ class Collection:
                 "SELECT id FROM member JOIN temp.live USING (repository, digest)"
                 " WHERE unreachable IS NOT NULL"
             ).fetchall()
-        now = self._context.now()
-        self._update(
-            "UPDATE member SET unreachable = ? WHERE id = ? AND unreachable IS NULL",
-            [(now, row[0]) for row in lost],
-        )
-        self._update("UPDATE member SET unreachable = NULL, purged = 0 WHERE id = ?", found)
-        self._update("UPDATE member SET unreachable = ? WHERE unreachable > ?", [(now, now)])
+        self._update("SET unreachable = :now WHERE id = :id AND unreachable IS NULL", lost)
+        self._update("SET unreachable = NULL, purged = 0 WHERE id = :id", found)
+        # Stamps from the future are those of a clock that was put back.
+        self._update("SET unreachable = :now WHERE unreachable > :now", [(0,)])
 
-    def _update(self, statement: str, values: Sequence[tuple[int, ...]]) -> None:
-        for batch in _batches(values, 1000):
+    def _update(self, what: str, rows: Sequence[tuple[int]]) -> None:
+        """Change members. What the clock shows is read inside: the lock may be long in coming."""
+        for batch in _batches(rows, 1000):
             with self._context.database.writing() as connection:
-                connection.executemany(statement, batch)
+                now = self._context.now()
+                values = [{"id": row[0], "now": now} for row in batch]
+                connection.executemany(f"UPDATE member {what}", values)
 
     def _find_live(self, connection: sqlite3.Connection) -> None:
         connection.execute("DROP TABLE IF EXISTS temp.live")

@@ -127,8 +127,7 @@ class Database:
         Raises:
             StoreReadOnly: the store was opened read-only.
         """
-        if self.read_only:
-            raise StoreReadOnly("the store was opened for reading only")
+        self.check_writable()
         with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -154,6 +153,11 @@ class Database:
         if inode != self._safe_log:
             durable.sync_directory(log.parent)
             self._safe_log = inode
+
+    def check_writable(self) -> None:
+        """Raise StoreReadOnly if the store was opened for reading only."""
+        if self.read_only:
+            raise StoreReadOnly("the store was opened for reading only")
 
     def _take(self) -> sqlite3.Connection:
         with self._mutex:

@@ -160,24 +160,6 @@ def publish(moves: Iterable[tuple[Path, Path]]) -> None:
         sync_directory(directory)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a whole small file, durably and at once.
-
-    Raises:
-        StoreError: it can't be written.
-    """
-    temporary, descriptor = create(path.parent)
-    try:
-        write(descriptor, data, temporary)
-        sync(descriptor, temporary)
-    except BaseException:
-        remove(temporary)
-        raise
-    finally:
-        os.close(descriptor)
-    publish([(temporary, path)])
-
-
 def reserve(path: Path, size: int) -> None:
     """Hold `size` bytes of disk, if there are so many, in a file that can be removed in need."""
     if path.exists():
@@ -185,9 +167,9 @@ def reserve(path: Path, size: int) -> None:
     with suppress(StoreError, OSError):
         temporary, descriptor = create(path.parent)
         try:
-            os.posix_fallocate(descriptor, 0, size)
+            write(descriptor, bytes(size), temporary)
             temporary.replace(path)
-        except OSError:
+        except StoreError:
             remove(temporary)
         finally:
             os.close(descriptor)

@@ -45,7 +45,7 @@ root(repository, digest) AS (
     UNION SELECT repository, digest FROM kept
     UNION SELECT move.repository, move.previous FROM move
         LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
-        WHERE move.origin = 'local' AND move.previous IS NOT NULL AND move.time >= :oldest
+        WHERE move.origin = 'local' AND move.previous IS NOT NULL AND move.time > :oldest
         AND move.sequence > coalesce(purged.sequence, 0)
 ),
 live(repository, digest) AS (
@@ -61,6 +61,29 @@ live(repository, digest) AS (
 """
 """Everything that a tag, a kept digest, history since `:oldest`, or a referrer reaches."""
 
+_MISSING = """
+WITH RECURSIVE need(digest, document, optional) AS (
+    SELECT :digest, 1, 0
+    UNION SELECT edge.child, edge.document, edge.optional FROM need
+        JOIN edge ON edge.parent = need.digest WHERE need.document = 1
+)
+SELECT 1 FROM need WHERE optional = 0 AND NOT EXISTS (
+    SELECT 1 FROM repository JOIN member ON member.repository = repository.id
+    JOIN blob ON blob.digest = member.digest
+    WHERE repository.name = :name AND member.digest = need.digest
+    AND member.document = need.document AND blob.damaged = 0
+) LIMIT 1
+"""
+
+_REFERRERS = """
+SELECT member.media_type, document.digest, blob.size, artifact_type, annotations
+FROM document
+JOIN member ON member.digest = document.digest AND member.document = 1
+JOIN blob ON blob.digest = document.digest AND damaged = 0
+JOIN repository ON repository.id = member.repository
+WHERE subject = ? AND repository.name = ? ORDER BY member.id
+"""
+
 IS_LIVE = f"""
 WITH RECURSIVE {UP}
 SELECT 1 FROM up WHERE
@@ -71,7 +94,7 @@ SELECT 1 FROM up WHERE
     OR EXISTS (SELECT 1 FROM move
         LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
         WHERE move.previous = up.digest AND move.repository = :repository
-        AND move.origin = 'local' AND move.time >= :oldest
+        AND move.origin = 'local' AND move.time > :oldest
         AND move.sequence > coalesce(purged.sequence, 0))
 LIMIT 1
 """
@@ -123,6 +146,28 @@ def below(connection: sqlite3.Connection, digest: str) -> list[str]:
         row[0]
         for row in connection.execute(
             f"WITH RECURSIVE {DOWN} SELECT digest FROM down", {"digest": digest}
+        )
+    ]
+
+
+def is_whole(connection: sqlite3.Connection, repository: str, digest: str) -> bool:
+    """Return whether a document and all that it needs are in the repository called so."""
+    values = {"name": repository, "digest": digest}
+    return connection.execute(_MISSING, values).fetchone() is None
+
+
+def referrers(connection: sqlite3.Connection, repository: str, digest: str) -> list[Descriptor]:
+    """Return what in the repository called so has a digest as its subject, as it arrived."""
+    return [
+        Descriptor(
+            media_type,
+            Digest.parse(found),
+            size,
+            artifact_type=kind,
+            annotations=json.loads(annotations),
+        )
+        for media_type, found, size, kind, annotations in connection.execute(
+            _REFERRERS, (digest, repository)
         )
     ]
 

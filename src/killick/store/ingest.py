@@ -81,7 +81,7 @@ def ingest(
         StoreError: the place can't be made.
     """
     d.digest.hasher()
-    intake.leases.use()
+    intake.begin()
     if intake.adopt_checked(repository, d):
         yield StoreIngest(intake, repository, d, None)
         return
@@ -92,7 +92,6 @@ def ingest(
         if held.offset > d.size:
             os.ftruncate(descriptor, 0)
             held.offset = 0
-        intake.settle(d)
         if intake.adopt_checked(repository, d):
             os.ftruncate(descriptor, 0)
             yield StoreIngest(intake, repository, d, None)

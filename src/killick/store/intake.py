@@ -38,6 +38,15 @@ class Intake:
         self._committer = Committer(context, blobs)
         self.leases = leases
 
+    def begin(self) -> None:
+        """Get ready to take something in.
+
+        Raises:
+            StoreReadOnly: the store was opened for reading only.
+        """
+        self._context.database.check_writable()
+        self.leases.use()
+
     def put(self, repository: str, d: Descriptor, source: BinaryIO) -> None:
         """Take the whole of `source` as the content of `d`.
 
@@ -45,7 +54,7 @@ class Intake:
             DigestMismatch, ContentError, UnverifiableDigest: it is not, and nothing was kept.
             StoreError: it can't be written.
         """
-        self.leases.use()
+        self.begin()
         verifier = Verifier(d.digest, d.size)
         document = None
         if d.is_document:
@@ -80,16 +89,6 @@ class Intake:
         self._commit(arrival)
         return not arrival.gone
 
-    def settle(self, d: Descriptor) -> None:
-        """Wait for a commit of `d` that has named the file, and not yet made its row.
-
-        Raises:
-            StoreError: the lock can't be had.
-        """
-        if self._blobs.path(d.digest).exists():
-            with locks.exclusive(self._context.places.commit_lock):
-                pass
-
     def adopt_checked(self, repository: str, d: Descriptor) -> bool:
         """Make content that the store has, and that is good, visible in a repository.
 
@@ -97,6 +96,10 @@ class Intake:
             ContentError: `d` says manifest or index, and the content is none that is acceptable.
         """
         held = self._held(d)
+        if held is None and self._blobs.path(d.digest).exists():
+            # It has its name, but no row yet: wait until no commit is under way.
+            with locks.exclusive(self._context.places.commit_lock):
+                held = self._held(d)
         if held is None or not (self._blobs.is_good(held) or self._blobs.check(held)):
             return False
         document = None

@@ -69,29 +69,24 @@ class Leases:
                 del self._touched[next(iter(self._touched))]
 
     def promise(self, repository: int, digest: str, unreachable: int | None) -> bool:
-        """Promise content that was found with the stamp `unreachable`; False if it is gone.
+        """Promise content that was found with the stamp `unreachable`.
 
-        The promise for a manifest covers all below it.
+        The promise for a manifest covers all below it. If it took a new stamp, True is returned,
+        and the caller has to look again whether the content is still there.
         """
         self.touch(repository, digest)
         if unreachable is None or self._context.read_only:
-            return True
-        now = self._context.now()
-        if 0 <= now - unreachable < self._context.lease_span // SLACK:
-            return True
+            return False
+        if 0 <= self._context.now() - unreachable < self._context.lease_span // SLACK:
+            return False
         with self._context.database.writing() as connection:
             connection.execute(
                 f"WITH RECURSIVE {DOWN} UPDATE member SET unreachable = :now, purged = 0"
                 " WHERE repository = :repository AND unreachable IS NOT NULL"
                 " AND digest IN (SELECT digest FROM down)",
-                {"now": now, "repository": repository, "digest": digest},
+                {"now": self._context.now(), "repository": repository, "digest": digest},
             )
-            return (
-                connection.execute(
-                    "SELECT 1 FROM member WHERE repository = ? AND digest = ?", (repository, digest)
-                ).fetchone()
-                is not None
-            )
+        return True
 
     def keep_alive(self) -> None:
         """Renew, when it is time, what this store promised; called while a transfer goes on."""

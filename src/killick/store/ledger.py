@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from killick import strictjson
@@ -33,12 +33,13 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Wish:
-    """A move that somebody asks for."""
+    """A move that somebody asks for; `time` is given for one that happened elsewhere."""
 
     tag: Tag
     to: Descriptor | None
     cause: Cause
     expected: Expected = ANYTHING
+    time: datetime | None = None
 
 
 def move(
@@ -118,7 +119,7 @@ def append(
     last, before = connection.execute(
         "SELECT sequence, head FROM repository WHERE id = ?", (home,)
     ).fetchone()
-    cause, stamp = wish.cause, context.now()
+    cause, stamp = wish.cause, context.now() if wish.time is None else to_stamp(wish.time)
     made = Move(last + 1, from_stamp(stamp), repository, wish.tag, to, previous, cause)
     head = entry_hash(made, before)
     connection.execute(
@@ -174,6 +175,34 @@ def _restamp(
         unstamp(connection, home, to.digest)
     if previous is not None and context.retention == timedelta(0):
         stamp_lost(connection, context, home, graph.below(connection, str(previous)))
+
+
+def recall(
+    connection: sqlite3.Connection,
+    context: Context,
+    repository: str,
+    told: Iterable[Move],
+    origin: str,
+) -> int:
+    """Append what another ledger tells, oldest first, to the series of `origin`; return how much.
+
+    Times, kinds and actors are as told, and so not authoritative. What was told before is left out.
+    """
+    home = repository_id(connection, repository)
+    count = 0
+    for move in told:
+        digest = str(move.to.digest) if move.to else None
+        known = connection.execute(
+            "SELECT 1 FROM move WHERE repository = ? AND origin = ? AND tag = ? AND time = ?"
+            " AND digest IS ?",
+            (home, origin, move.tag, to_stamp(move.time), digest),
+        ).fetchone()
+        if known is None:
+            cause = Cause(move.cause.kind, move.cause.actor, origin, authoritative=False)
+            wish = Wish(move.tag, move.to, cause, time=move.time)
+            append(connection, home, repository, context, wish, move.to, move.previous)
+            count += 1
+    return count
 
 
 def tags_at(connection: sqlite3.Connection, home: int, digest: Digest) -> list[Tag]:

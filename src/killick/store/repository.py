@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from killick.manifest import Descriptor, Index
 from killick.names import Tag
 from killick.platforms import Platform
 from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Ingest, Move, Upload
-from killick.store import graph, ledger
+from killick.store import graph, ledger, reading
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import find_repository, repository_id
 from killick.store.context import Context
@@ -31,8 +30,6 @@ from killick.store.intake import Intake
 from killick.store.uploads import UploadSessions
 from killick.transfer import walk
 
-_PAGE = 500
-
 _FIND = """
 SELECT member.repository, member.media_type, member.unreachable,
     blob.inode, blob.size, blob.mtime, blob.ctime, blob.verified
@@ -40,19 +37,6 @@ FROM repository
 JOIN member ON member.repository = repository.id
 JOIN blob ON blob.digest = member.digest
 WHERE repository.name = ? AND member.digest = ? AND member.document = ? AND blob.damaged = 0
-"""
-
-_MISSING = """
-WITH RECURSIVE need(digest, document, optional) AS (
-    SELECT :digest, 1, 0
-    UNION SELECT edge.child, edge.document, edge.optional FROM need
-        JOIN edge ON edge.parent = need.digest WHERE need.document = 1
-)
-SELECT 1 FROM need WHERE optional = 0 AND NOT EXISTS (
-    SELECT 1 FROM member JOIN blob ON blob.digest = member.digest
-    WHERE member.repository = :repository AND member.digest = need.digest
-    AND member.document = need.document AND blob.damaged = 0
-) LIMIT 1
 """
 
 
@@ -155,7 +139,7 @@ class StoreRepository:
                 return False
         return self._intake.adopt(self.name, d)
 
-    def delete(self, d: Descriptor, /) -> None:
+    def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:
         """Remove a manifest, with the tags that point to it, or a blob, from this repository.
 
         Raises:
@@ -171,8 +155,9 @@ class StoreRepository:
             if home is None or gone.rowcount == 0:
                 raise self._unknown(d.digest, document=d.is_document)
             if d.is_document:
+                cause = cause or Cause("deleted", self._context.actor)
                 for tag in ledger.tags_at(connection, home, d.digest):
-                    wish = ledger.Wish(tag, None, Cause("deleted", self._context.actor))
+                    wish = ledger.Wish(tag, None, cause)
                     ledger.move(connection, self._context, self.name, wish)
                 connection.execute(
                     "DELETE FROM kept WHERE repository = ? AND digest = ?", (home, digest)
@@ -220,28 +205,19 @@ class StoreRepository:
         """Remove a tag; raises TagUnknown."""
         self.move(name, None, Cause("deleted", self._context.actor))
 
-    def history(self, tag: Tag | None = None, /, origin: str = LOCAL) -> Iterator[Move]:
+    def history(
+        self, tag: Tag | None = None, /, origin: str = LOCAL, before: int | None = None
+    ) -> Iterator[Move]:
         """Yield the moves of one tag, or of all, newest first."""
-        before = 2**62
-        while True:
-            with self._database.reading() as connection:
-                rows = connection.execute(
-                    f"SELECT {ledger.COLUMNS} FROM move WHERE repository ="
-                    " (SELECT id FROM repository WHERE name = :name) AND origin = :origin"
-                    + (" AND tag = :tag" if tag is not None else "")
-                    + " AND sequence < :before ORDER BY sequence DESC LIMIT :page",
-                    {
-                        "name": self.name,
-                        "origin": origin,
-                        "tag": tag,
-                        "before": before,
-                        "page": _PAGE,
-                    },
-                ).fetchall()
-            yield from (ledger.to_move(self.name, row) for row in rows)
-            if len(rows) < _PAGE:
-                return
-            before = rows[-1][0]
+        return reading.history(self._database, reading.Series(self.name, origin, tag), before)
+
+    def touching(self, digest: Digest, /) -> Iterator[Move]:
+        """Yield the moves of our own names to a manifest, or away from it, newest first."""
+        return reading.touching(self._database, self.name, digest)
+
+    def standing(self, after: Tag | None = None, /) -> Iterator[Move]:
+        """Yield, for each of our own tags (those after `after`), the move that put it there."""
+        return reading.standing(self._database, self.name, after)
 
     def move(
         self, tag: Tag, to: Descriptor | None, cause: Cause, /, expected: Expected = ANYTHING
@@ -254,6 +230,15 @@ class StoreRepository:
         with self._database.writing() as connection:
             wish = ledger.Wish(tag, to, cause, expected)
             return ledger.move(connection, self._context, self.name, wish)
+
+    def recall(self, told: Iterable[Move], /, origin: str) -> int:
+        """Record what another ledger tells of tags of this name, oldest first, in one transaction.
+
+        It goes into the series of `origin` (never a local one), as told, and not authoritative;
+        what was told before is left out. Returns how many moves were new.
+        """
+        with self._database.writing() as connection:
+            return ledger.recall(connection, self._context, self.name, told, origin)
 
     def keep(self, d: Descriptor, /) -> None:
         """Keep an image that no tag names, until it is deleted by digest.
@@ -279,24 +264,8 @@ class StoreRepository:
     ) -> Iterator[Descriptor]:
         """Yield what has `digest` as its subject, in the order of arrival."""
         with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT member.media_type, document.digest, blob.size, artifact_type, annotations"
-                " FROM document JOIN member ON member.digest = document.digest"
-                " JOIN blob ON blob.digest = document.digest"
-                " JOIN repository ON repository.id = member.repository"
-                " WHERE subject = ? AND repository.name = ? AND member.document = 1"
-                " AND damaged = 0 ORDER BY member.id",
-                (str(digest), self.name),
-            ).fetchall()
-        for media_type, found, size, kind, notes in rows:
-            if artifact_type in (None, kind):
-                yield Descriptor(
-                    media_type,
-                    Digest.parse(found),
-                    size,
-                    artifact_type=kind,
-                    annotations=json.loads(notes),
-                )
+            found = graph.referrers(connection, self.name, str(digest))
+        yield from (d for d in found if artifact_type in (None, d.artifact_type))
 
     def complete(self, d: Descriptor, /, platforms: Sequence[Platform] | None = None) -> bool:
         """Return whether a manifest and all that it needs (for `platforms`) are here.
@@ -310,9 +279,7 @@ class StoreRepository:
         if platforms is not None:
             return self._complete_for(d, platforms)
         with self._database.reading() as connection:
-            home = find_repository(connection, self.name)
-            values = {"repository": home, "digest": str(d.digest)}
-            return connection.execute(_MISSING, values).fetchone() is None
+            return graph.is_whole(connection, self.name, str(d.digest))
 
     def _complete_for(self, d: Descriptor, platforms: Sequence[Platform]) -> bool:
         try:
@@ -336,8 +303,8 @@ class StoreRepository:
     def _promised(self, digest: Digest, *, document: bool) -> _Found:
         """Return what is here, promised for the lease time; raises NotFound's children."""
         found = self._look_up(digest, document=document)
-        if not self._leases.promise(found.home, str(digest), found.unreachable):
-            raise self._unknown(digest, document=document)
+        if self._leases.promise(found.home, str(digest), found.unreachable):
+            return self._look_up(digest, document=document)
         return found
 
     def _look_up(self, digest: Digest, *, document: bool) -> _Found:

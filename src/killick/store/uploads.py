@@ -171,7 +171,7 @@ class UploadSessions:
         Raises:
             StoreError: its file can't be made.
         """
-        self._intake.leases.use()
+        self._intake.begin()
         path = self._path(repository, secrets.token_hex(16))
         os.close(durable.open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
         self._remembered.start(path)
@@ -183,6 +183,7 @@ class UploadSessions:
         Raises:
             UploadUnknown: there is none such.
         """
+        self._intake.begin()
         if not _IDENTIFIER.fullmatch(identifier):
             raise UploadUnknown(f"{repository} has no such upload", hint="begin a new upload")
         path = self._path(repository, identifier)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import ShellComplete, get_completion_class
 
-from killick.cli.output import write
+from killick.cli.printing import write
 from killick.cli.verb import verb
 
 _SHELLS = ("bash", "zsh", "fish")

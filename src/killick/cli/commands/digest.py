@@ -7,7 +7,7 @@ import click
 from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.looking import find
-from killick.cli.output import write
+from killick.cli.printing import write
 from killick.cli.several import for_each
 from killick.cli.variants import variant
 from killick.cli.verb import verb

@@ -13,7 +13,8 @@ from killick.cli import human
 from killick.cli.completing import local_names
 from killick.cli.context import Session
 from killick.cli.local import find_image
-from killick.cli.output import Listing, Style, cut, format_options, one_line
+from killick.cli.output import Listing, Style, cut, format_options
+from killick.cli.printing import one_line
 from killick.cli.variants import Variant, variant
 from killick.cli.verb import verb
 from killick.digest import Digest

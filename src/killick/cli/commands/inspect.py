@@ -12,7 +12,8 @@ from killick.cli.human import familiar
 from killick.cli.image_document import Names, image_document, sorted_names
 from killick.cli.local import find_image
 from killick.cli.looking import look_up
-from killick.cli.output import Style, format_options, parse_template, write
+from killick.cli.output import Style, format_options, parse_template
+from killick.cli.printing import write
 from killick.cli.several import for_each
 from killick.cli.template_functions import Record, to_json
 from killick.cli.variants import variant

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
 from itertools import islice
 from typing import Any
 
 import click
 
 from killick.cli.completing import local_names
-from killick.cli.context import Session
+from killick.cli.context import Session, access_options
 from killick.cli.human import familiar
-from killick.cli.output import Listing, Style, format_options, one_line
+from killick.cli.loading import ARCHIVE
+from killick.cli.output import Listing, Style, format_options
+from killick.cli.past import told_history
+from killick.cli.printing import one_line
 from killick.cli.verb import verb
 from killick.digest import Digest
 from killick.errors import TagUnknown, Unsupported, UsageError
 from killick.moments import parse_moment, rfc3339
 from killick.names import Reference
-from killick.repository import LOCAL, Move
+from killick.repository import Move
 
 _LISTING = Listing(
     {
@@ -49,7 +53,7 @@ class _Line:
             "Digest": self._shown(move.to.digest if move.to else None),
             "Previous": self._shown(move.previous),
             "Kind": move.cause.kind.replace("-", " "),
-            "Actor": one_line(move.cause.actor),
+            "Actor": one_line(move.cause.actor) or _NOTHING,
             "Source": "authoritative" if move.cause.authoritative else "observed",
             "Repository": familiar(move.repository),
         }
@@ -67,7 +71,7 @@ class _Line:
             "tag": move.tag,
             "digest": str(move.to.digest) if move.to else None,
             "previous": str(move.previous) if move.previous else None,
-            "actor": move.cause.actor,
+            "actor": move.cause.actor or None,
             "kind": move.cause.kind,
             "authoritative": move.cause.authoritative,
             "origin": move.cause.origin,
@@ -81,14 +85,18 @@ class _Line:
     killick log -n 5 golftrack:1.5
     killick log --since '2 weeks ago' --json golftrack:1.5 | jq -r .digest
     killick log --observed debian:stable     # what Docker Hub's tag was seen to be, from here
+    killick log --remote registry.example:5000/golftrack:1.5
     """,
 )
 @click.argument("reference", metavar="REPO[:TAG]", shell_complete=local_names)
 @click.option("-n", "most", type=click.IntRange(min=0), metavar="N", help="At most N moves.")
 @click.option("--since", metavar="TIME", help="Only moves since then: 2026-11-01, '2 hours ago'.")
-@click.option("--observed", is_flag=True, help="What the registry's tags were seen to point to.")
-@click.option("--remote", is_flag=True, help="Ask the registry for its own history.")
+@click.option(
+    "--observed", is_flag=True, help="What was seen of the registry's tags, and told by archives."
+)
+@click.option("--remote", is_flag=True, help="Ask the registry for the history that it keeps.")
 @format_options(no_trunc=True)
+@access_options
 @click.pass_obj
 def command(session: Session, /, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """Show how tags moved: when, to which digest, from which, how, and who did it.
@@ -101,32 +109,53 @@ def command(session: Session, /, reference: str, style: Style, **chosen: Any) ->
             f"{reference!r} is one moment of a tag, and log shows all of them",
             hint=f"try killick log {asked.name.familiar}{f':{asked.tag}' if asked.tag else ''}",
         )
-    if chosen["remote"]:
-        raise Unsupported(
-            f"{asked.name.domain} can't be asked for the history of its tags",
-            side="remote",
-            hint="killick log --observed shows what was seen of it from here",
-        )
-    moves = _moves(session, asked, observed=chosen["observed"])
+    if chosen["remote"] and chosen["observed"]:
+        raise UsageError("--remote and --observed exclude each other")
+    moves = _recorded(asked, _moves(session, asked, **chosen))
     if chosen["since"]:
         since = parse_moment(chosen["since"], session.now)
         moves = (move for move in moves if move.time >= since)
     _LISTING.show((_Line(move, style.no_trunc) for move in islice(moves, chosen["most"])), style)
 
 
-def _moves(session: Session, asked: Reference, *, observed: bool) -> Iterator[Move]:
-    """Yield the moves of a series, newest first.
+def _moves(session: Session, asked: Reference, **chosen: Any) -> Iterator[Move]:  # noqa: ANN401 - options, by name
+    """Return the moves of a series, newest first.
 
     Raises:
-        TagUnknown: there never was one.
+        Unsupported: the registry was to be asked, and does not announce that it tells them.
     """
-    origin = asked.name.domain if observed else LOCAL
-    moves = session.reading.repository(str(asked.name)).history(asked.tag, origin)
+    name = asked.name
+    if chosen["remote"]:
+        told = told_history(session, name)
+        if told is None:
+            raise Unsupported(
+                f"{name.domain} does not announce that it tells the history of its tags",
+                side="remote",
+                hint=f"killick log --observed {asked} shows what was seen of it from here",
+            )
+        return told.history(asked.tag)
+    repository = session.reading.repository(str(name))
+    if not chosen["observed"]:
+        return repository.history(asked.tag)
+    seen, from_archives = (repository.history(asked.tag, o) for o in (name.domain, ARCHIVE))
+    return iter(merge(seen, from_archives, key=_sequence, reverse=True))
+
+
+def _sequence(move: Move) -> int:
+    return move.sequence
+
+
+def _recorded(asked: Reference, moves: Iterator[Move]) -> Iterator[Move]:
+    """Yield the moves.
+
+    Raises:
+        TagUnknown: there is none.
+    """
     first = next(moves, None)
     if first is None:
         raise TagUnknown(
             f"nothing is recorded about {asked}",
-            hint="killick images lists what there is" if observed else "try it with --observed",
+            hint="there are three records: the default, --observed and --remote",
         )
     yield first
     yield from moves

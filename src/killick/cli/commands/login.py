@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from killick.cli.context import Session, access_options
-from killick.cli.output import note, write
+from killick.cli.printing import note, write
 from killick.cli.verb import verb
 from killick.errors import UsageError
 from killick.names import DOCKER_HUB, is_domain

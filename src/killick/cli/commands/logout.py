@@ -6,7 +6,7 @@ import click
 
 from killick.cli.commands.login import registry_named
 from killick.cli.context import Session
-from killick.cli.output import write
+from killick.cli.printing import write
 from killick.cli.verb import verb
 from killick.names import DOCKER_HUB
 

@@ -7,7 +7,7 @@ import click
 from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.looking import find
-from killick.cli.output import write_bytes
+from killick.cli.printing import write_bytes
 from killick.cli.variants import manifest_for
 from killick.cli.verb import verb
 from killick.platforms import Platform

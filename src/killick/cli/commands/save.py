@@ -9,7 +9,7 @@ from killick.cli.completing import local_names
 from killick.cli.context import Session, progress_option
 from killick.cli.files import archive_output
 from killick.cli.local import Local, find_image
-from killick.cli.output import note
+from killick.cli.printing import note
 from killick.cli.progress import COPY, display
 from killick.cli.verb import verb
 from killick.layout import ArchiveWriter

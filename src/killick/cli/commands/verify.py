@@ -11,7 +11,7 @@ from killick.cli.context import Session
 from killick.cli.errors import FOUND_SOMETHING
 from killick.cli.human import familiar
 from killick.cli.local import find_image
-from killick.cli.output import note, visible
+from killick.cli.printing import note, visible
 from killick.cli.verb import verb
 from killick.errors import UsageError
 
