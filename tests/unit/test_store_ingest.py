@@ -1,6 +1,7 @@
 """Resumable content: gone on with after failures and kills, by one process at a time."""
 
 import io
+import os
 import resource
 import signal
 import threading
@@ -127,7 +128,9 @@ def test_a_copy_brings_all_again_where_what_was_held_is_wrong(store, repository)
         ingest.fill(Breaking(bytes(5000)))
     copied = copy(source, repository, root, options=Options(progress=(told := Told())))
     assert layer in copied.copied
-    assert told.events == [("start", 5000), ("advance", layer.size - 5000)] + [
+    assert told.events == [
+        ("start", 5000),
+        ("advance", layer.size - 5000),
         ("advance", -layer.size),
         ("advance", layer.size),
         ("finish", "copied"),

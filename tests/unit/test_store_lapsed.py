@@ -3,15 +3,15 @@
 import io
 
 import pytest
-from images import image
-from stores import NAME, Clock
 
+from images import image
 from killick.errors import Incomplete
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.repository import Cause
 from killick.store import Store
 from killick.transfer import copy, fetch
+from stores import NAME, Clock
 
 TAG = Tag("1.5")
 PULLED = Cause("pulled", "tester@here")
