@@ -11,8 +11,15 @@ from secrets import token_hex
 from typing import BinaryIO
 
 from killick.digest import Bytes, Digest, Verifier, chunks, verify
-from killick.errors import BlobUnknown, Conflict, ManifestUnknown, TagUnknown, UploadUnknown
-from killick.manifest import Descriptor, Document, parse_document
+from killick.errors import (
+    BlobUnknown,
+    Conflict,
+    Incomplete,
+    ManifestUnknown,
+    TagUnknown,
+    UploadUnknown,
+)
+from killick.manifest import Descriptor, Document, Index, parse_document
 from killick.moments import utc_now
 from killick.names import Tag
 from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Move
@@ -151,7 +158,7 @@ class MemoryRepository:
             if to is None and standing is None:
                 raise TagUnknown(f"{self.name} has no tag {tag}")
             if to is not None and cause.origin == LOCAL:
-                self._document(to.digest)
+                self._check_whole(self._document(to.digest))
             if to is not None and to.digest == previous:
                 return None
             move = Move(len(self._moves) + 1, self._clock(), self.name, tag, to, previous, cause)
@@ -213,6 +220,18 @@ class MemoryRepository:
             return d.is_foreign or d.digest in self._content
         document = self._documents.get(d.digest)
         return document is not None and all(self.complete(c) for c in document.children())
+
+    def _check_whole(self, document: Document) -> None:
+        """Refuse a name to an image that lacks a part; children of an index may be elsewhere."""
+        for child in document.children():
+            if isinstance(document, Index) and child.is_document:
+                if child.digest in self._documents:
+                    self._check_whole(self._documents[child.digest])
+            elif not child.is_foreign and child.digest not in self._content:
+                raise Incomplete(
+                    f"{self.name} lacks {child.digest}, which {document.digest} needs",
+                    hint="bring the image again",
+                )
 
     def _document(self, digest: Digest) -> Document:
         with suppress(KeyError):

@@ -205,6 +205,7 @@ class Ledger(Protocol):
         Raises:
             Conflict: `expected` was given (None: the tag must not exist), and is not what stands.
             ManifestUnknown: a local tag would point at content that is not here.
+            Incomplete: it would point at an image that lacks a config or a layer.
             TagUnknown: a tag to remove does not exist.
         """
         ...

@@ -11,14 +11,19 @@ from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.store import Store
 from killick.transfer import Options, copy, walk
-from stores import NAME, damage, file_of, files, put, read
+from stores import NAME, Clock, damage, file_of, files, put, read
 
 TAG = Tag("1.5")
 
 
 @pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path / "store") as opened:
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    with Store(tmp_path / "store", clock=clock) as opened:
         yield opened
 
 
@@ -107,14 +112,16 @@ def test_an_index_of_which_one_platform_was_pulled_is_whole(store, repository):
     assert list(store.verify([root])) == []
 
 
-def test_a_manifest_without_a_layer_is_broken(store, repository):
+def test_a_manifest_without_a_layer_is_broken(store, repository, clock):
     memory = MemoryRegistry().repository("m")
     d = image(memory)
     layer = next(walk(memory, d)).children()[-1]
     for part in everything(memory, d):
-        if part != layer:
-            repository.put(part, memory.open(part))
+        repository.put(part, memory.open(part))
     repository.tag(TAG, index(repository, [(d, None)]))
+    repository.delete(layer)
+    clock.forward(hours=1)
+    store.collect()
     (finding,) = store.verify()
     assert finding.digest == layer.digest
     assert finding.images == (f"{NAME}:1.5",)
