@@ -36,11 +36,7 @@ def disk_errors(world, rows, scale):
         with row(f"{error}: commands", rows) as found:
             _commands(world, found, scale, (error, wanted))
         with row(f"{error}: serve", rows) as found:
-            for name, script in scale.some(list(SCRIPTS.items())):
-                points = served_crash.dry_run(world, script, wanted)
-                for step in tracing.sample(points, scale.most(SERVED_SHORT)):
-                    struck, said = _served_failing(world, script, step, error)
-                    found.point(f"serve, {name}, {error} at {step}", said, struck=struck)
+            _registry(world, found, scale, (error, wanted))
 
 
 def _commands(world, found, scale, fault):
@@ -54,6 +50,21 @@ def _commands(world, found, scale, fault):
         tried = pool.map(lambda case: _failing(world, *case, error), cases)
         for (operation, step), said in zip(cases, tried, strict=True):
             found.point(f"{operation.name}, {error} at {step}", said)
+
+
+def _registry(world, found, scale, fault):
+    error, wanted = fault
+    cases = [
+        (name, step)
+        for name, script in scale.some(list(SCRIPTS.items()))
+        for step in tracing.sample(
+            served_crash.dry_run(world, script, wanted), scale.most(SERVED_SHORT)
+        )
+    ]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        tried = pool.map(lambda c: _served_failing(world, SCRIPTS[c[0]], c[1], error), cases)
+        for (name, step), (struck, said) in zip(cases, tried, strict=True):
+            found.point(f"serve, {name}, {error} at {step}", said, struck=struck)
 
 
 def _failing(world, operation, step, error):
@@ -115,7 +126,9 @@ def _refused(server, calls, script):
     try:
         script(calls)
     except NotAcknowledged as refused:
-        if server.ended and not calls.promised:  # its worker could not open the store
+        if (
+            refused.status is None and not calls.promised and server.ended
+        ):  # its worker could not open the store
             yield from _refused_to_start(server)
             return
         yield from _unclean(refused)
