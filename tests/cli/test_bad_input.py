@@ -1,5 +1,6 @@
 """What goes wrong: one clear sentence, and the right exit status."""
 
+import os
 import random
 import resource
 import signal
@@ -116,5 +117,9 @@ def test_output_that_can_not_be_written():
 
 def test_an_error_that_can_not_be_told_keeps_its_status():
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
-        done = subprocess.run([sys.executable, "-m", "killick", "inspect", "nothing"], stderr=full)
+        done = subprocess.run(
+            [sys.executable, "-m", "killick", "inspect", "nothing"],
+            env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+            stderr=full,
+        )
     assert done.returncode == 4

@@ -29,7 +29,7 @@ from killick.manifest import OCI_INDEX, OCI_MANIFEST, Descriptor
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.repository import Deletable, Knowing, Mountable, Referrers, Repository
-from killick.transfer import Options, copy
+from killick.transfer import Options, copy, fetch
 from lying import Honest, Reply, Site, refused
 
 QUICK = Access(timeout=2.0, attempts=3, patience=2.0)
@@ -325,7 +325,8 @@ def test_referrers_by_tag(memory, remote, honest):
     one = images.artifact(memory, root)
     two = images.artifact(memory, root, "application/other")
     for d in (one, two, one):
-        remote.put(d, memory.open(d))
+        for part in (*fetch(memory, d).children(), d):
+            remote.put(part, memory.open(part))
     tag = Tag(f"sha256-{root.digest.encoded}")
     assert remote.resolve(tag).media_type == OCI_INDEX
     assert [d.digest for d in remote.referrers(root.digest)] == [one.digest, two.digest]

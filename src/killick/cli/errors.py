@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TextIO
 
 import click
 
@@ -100,20 +100,24 @@ def _tell(code: str, message: str, side: str, hint: str | None, words: Sequence[
         text = json.dumps({"error": code, "message": message, "side": side, "hint": hint})
     else:
         text = "killick: " + message + (f": {hint}" if hint else "")
-    with suppress(OSError):  # who can't be told still gets the status
+    try:
         click.echo(text, err=True)
+    except OSError:  # who can't be told still gets the status
+        _silence(sys.stderr)
 
 
 def _reader_gone() -> int:
     """End quietly where the reader of stdout went away (`killick images | head`)."""
-    try:
-        descriptor = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(descriptor, sys.stdout.fileno())
-        os.close(descriptor)
-    except OSError:
-        # stdout is no file here; there is nothing to protect from the flush at exit.
-        pass
+    _silence(sys.stdout)
     return 1
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what `stream` still holds go nowhere, so that its flush at exit can't fail."""
+    with suppress(OSError):  # it is no file: then there is nothing to protect
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, stream.fileno())
+        os.close(descriptor)
 
 
 def _print_trace(error: Exception) -> None:
