@@ -8,7 +8,7 @@ from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.looking import find
 from killick.cli.printing import write_bytes
-from killick.cli.variants import manifest_for
+from killick.cli.variants import variant
 from killick.cli.verb import verb
 from killick.platforms import Platform
 from killick.transfer import fetch
@@ -30,7 +30,8 @@ from killick.transfer import fetch
 def command(session: Session, reference: str, platform: str | None, local: bool) -> None:
     """Print a manifest or an index exactly as it is: these bytes are what the digest is of."""
     found = find(session, reference, local=local)
-    document = fetch(found.repository, found.descriptor)
     if platform:
-        document = manifest_for(found.repository, document, Platform.parse(platform))
-    write_bytes(document.raw)
+        chosen = variant(found.repository, found.descriptor, Platform.parse(platform))
+        write_bytes(chosen.manifest.raw)
+    else:
+        write_bytes(fetch(found.repository, found.descriptor).raw)
