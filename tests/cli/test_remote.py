@@ -89,6 +89,7 @@ def test_an_image_for_another_platform_is_not_printed_in_its_place(name):
         ran = run(verb, "--platform", "linux/s390x", f"{name}:1.5")
         assert (ran.status, ran.raw) == (4, b"")
         assert "linux/s390x" in ran.err
+        assert run(verb, "--platform", "", f"{name}:1.5").status == 2
 
 
 def test_tags_are_listed_as_the_registry_has_them(name):
