@@ -46,8 +46,9 @@ def test_a_certificate_for_another_name_is_not_trusted(authority, ca_file):
     authority.issue_cert("other.example").configure_cert(context)
     with Site(Honest(), context) as site:
         with RemoteRegistry(site.domain, Access(tls=True, ca_file=ca_file)) as registry:
-            with pytest.raises(Unreachable, match="can't be trusted"):
+            with pytest.raises(Unreachable, match="can't be trusted") as caught:
                 registry.ping()
+    assert caught.value.hint == "use the name that the certificate is for"
 
 
 def test_plain_http_where_tls_was_expected_is_said_so():
