@@ -117,6 +117,23 @@ def test_output_that_can_not_be_written():
     )
 
 
+@pytest.mark.parametrize(
+    ("closed", "words", "status", "said"),
+    [
+        (">&-", "images", 1, "killick: the output can't be written (Bad file descriptor)\n"),
+        ("<&-", "load", 1, "killick: the archive is empty\n"),
+        ("2>&-", "inspect nothing", 4, ""),
+        ("<&- >&- 2>&-", "gc", 1, ""),
+    ],
+)
+def test_streams_that_are_closed(closed, words, status, said):
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m killick {words} {closed}', sys.executable],
+        stderr=subprocess.PIPE,
+    )
+    assert (done.returncode, done.stderr.decode()) == (status, said)
+
+
 def test_an_error_that_can_not_be_told_keeps_its_status():
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
         done = subprocess.run(
