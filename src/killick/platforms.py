@@ -29,6 +29,16 @@ _ARCHITECTURES = {
 _DEFAULT_VARIANTS = {"arm": "v7", "arm64": "v8", "amd64": "v1"}
 _OPERATING_SYSTEMS = {"macos": "darwin"}
 
+# What Go knows, whose names OCI uses: one word alone is one of these, or a slip of the hand.
+_KNOWN_SYSTEMS = frozenset(
+    {"aix", "android", "darwin", "dragonfly", "freebsd", "illumos", "ios", "js", "linux"}
+    | {"netbsd", "openbsd", "plan9", "solaris", "wasip1", "windows"}
+)
+_KNOWN_ARCHITECTURES = frozenset(
+    {"386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle"}
+    | {"ppc64", "ppc64le", "riscv64", "s390x", "wasm"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:
@@ -48,15 +58,29 @@ class Platform:
     def parse(cls, text: str) -> Platform:
         """Return the platform that `text` names: `linux/arm/v7`, `linux/amd64`, or `arm64`.
 
+        One word is an architecture of Linux, or a system on this machine's architecture.
+
         Raises:
-            BadPlatform: `text` is not `os/architecture[/variant]`.
+            BadPlatform: `text` is not `os/architecture[/variant]`, nor a word that is known.
         """
         parts = text.lower().split("/")
         if len(parts) > 3 or not all(_PART.fullmatch(part) for part in parts):
             raise BadPlatform(f"{text!r} is not a platform", hint="write it as linux/arm64/v8")
         if len(parts) == 1:
-            parts = ["linux", parts[0]]
+            return cls._of_one_word(text)
         return cls(*_normal(parts[0], parts[1], parts[2] if len(parts) == 3 else None))
+
+    @classmethod
+    def _of_one_word(cls, word: str) -> Platform:
+        system, architecture, variant = _normal(word, word, None)
+        if system in _KNOWN_SYSTEMS:
+            host = cls.host()
+            return cls(system, host.architecture, host.variant)
+        if architecture in _KNOWN_ARCHITECTURES:
+            return cls("linux", architecture, variant)
+        raise BadPlatform(
+            f"{word!r} is neither a system nor an architecture", hint="write it as linux/arm64/v8"
+        )
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Platform:

@@ -56,10 +56,12 @@ def test_one_sentence_and_a_status(words, status):
 
 def test_a_folder_that_can_not_be_a_store(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("KILLICK_STORE", str(tmp_path / "file"))
-    ran = run("tag", "app:1", "app:2")
-    assert ran.status == 1
-    assert sentence(ran)
+    for place in ("file", "file/below"):
+        monkeypatch.setenv("KILLICK_STORE", str(tmp_path / place))
+        ran = run("tag", "app:1", "app:2")
+        assert ran.status == 1
+        assert sentence(ran)
+        assert "is not a folder" in ran.err
 
 
 def test_a_store_from_a_newer_version(monkeypatch):

@@ -92,6 +92,10 @@ def test_templates_have_dockers_fields(moved):
         f"golftrack:1.5@{moved[1]} 2026-11-01 12:00:00 +0000 UTC"
     ]
     assert run("images", "--format", r"table {{.ID}}\t{{.Size}}").lines[0] == "IMAGE ID       SIZE"
+    assert run("images", "-a", "--format", "{{.Tag}} {{.Current}}").lines == [
+        "1.5 true",
+        "1.5~1 false",
+    ]
     assert run("images", "--format", "{{.Nope}}").status == 2
     assert run("images", "--json", "--format", "{{.ID}}").status == 2
 

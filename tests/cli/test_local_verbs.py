@@ -98,6 +98,18 @@ def test_what_is_not_there_is_not_found(moved):
     assert ran.out == "Untagged: app:1\n"
 
 
+def test_of_several_failures_each_says_what_to_do(moved):
+    told = run("rmi", "app:none", "none:1").err.splitlines()
+    assert [line.count("see killick images") for line in told] == [1, 1]
+
+
+def test_a_digest_that_nothing_has_is_not_taken_for_a_tag():
+    for text in ("sha256:12345678", "sha512:abcdef", "sha256:" + "0" * 64):
+        ran = run("inspect", text)
+        assert ran.status == 4
+        assert f"nothing here has the digest {text}" in ran.err
+
+
 def test_the_past_is_not_removed_one_by_one(moved):
     assert run("rmi", "app:1~1").status == 2
 

@@ -76,6 +76,8 @@ def test_what_the_registry_refuses_is_not_saved(door, kept):
     assert ran.status == 5
     assert ran.out == ""
     assert "wrong" not in ran.err
+    assert "does not accept this user name and password" in ran.err
+    assert "killick login" not in ran.err
     assert kept.read_text() == before
 
 

@@ -101,6 +101,22 @@ def test_a_wrong_digest_in_the_target_is_refused(tmp_path):
     assert "leave the digest off" in ran.err
 
 
+def test_the_past_is_no_target(host, tmp_path):
+    put(image)
+    for target in (
+        f"{host}/past/app~1",
+        f"{host}/past/app:1~2",
+        "store:app:1~1",
+        "store:app@{yesterday}",
+        f"oci:{tmp_path}/layout:app:1~1",
+    ):
+        ran = run("cp", "store:app:1", target)
+        assert ran.status == 2, target
+        assert "is the past" in ran.err
+    assert run("tags", f"{host}/past/app").status == 4
+    assert run("tags", "--local", "app").lines == ["1"]
+
+
 def test_an_engine_is_no_endpoint_yet():
     ran = run("cp", "docker-daemon:app:1", "store:app:1")
     assert ran.status == 1

@@ -81,6 +81,17 @@ def test_manifest_prints_the_bytes_as_they_are(name):
     assert run("manifest", "--local", "golftrack:1.5").raw == content(kept)
 
 
+def test_an_image_for_another_platform_is_not_printed_in_its_place(name):
+    d = push(name, "1.5", build(b"one"))
+    own = run("manifest", "--platform", str(Platform.host()), f"{name}:1.5").raw
+    assert hashlib.sha256(own).hexdigest() == d.digest.encoded
+    for verb in ("manifest", "digest"):
+        ran = run(verb, "--platform", "linux/s390x", f"{name}:1.5")
+        assert (ran.status, ran.raw) == (4, b"")
+        assert "linux/s390x" in ran.err
+        assert run(verb, "--platform", "", f"{name}:1.5").status == 2
+
+
 def test_tags_are_listed_as_the_registry_has_them(name):
     d = push(name, "1.5", build(b"one"))
     push(name, "1.6", build(b"two"))

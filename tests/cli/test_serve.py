@@ -77,3 +77,11 @@ def test_an_address_that_is_taken_is_one_sentence(tmp_path):
     assert ran.status == 1
     assert ran.err.count("\n") == 1
     assert "something else listens there" in ran.err
+
+
+def test_what_can_not_be_served_is_not_announced(tmp_path):
+    (tmp_path / "file").write_text("")
+    for words in (["--root", tmp_path / "file"], ["--store"]):
+        ran = run("serve", "--addr", "127.0.0.1:0", *words)
+        assert (ran.status, ran.out) == (1, "")
+        assert ran.err.count("\n") == 1

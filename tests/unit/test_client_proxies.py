@@ -1,10 +1,12 @@
 """Proxies from the environment."""
 
+import socket
+
 import pytest
 
 from guarded import SECRET, World
 from killick.client import Access, RemoteRegistry
-from killick.errors import Unreachable, Unsupported
+from killick.errors import Unreachable, Unsupported, UsageError
 from lying import Honest, Reply, Site
 
 
@@ -100,3 +102,24 @@ def test_a_proxy_of_another_kind_is_said_so(monkeypatch):
     with RemoteRegistry("registry.example.org") as registry:
         with pytest.raises(Unsupported, match="socks5"):
             registry.ping()
+
+
+@pytest.mark.parametrize(
+    "text", ["http://proxy.example:port", "user:word:3128", "http://p:70000", "http://[::1"]
+)
+def test_a_proxy_that_has_no_address_is_said_so(monkeypatch, text):
+    monkeypatch.setenv("https_proxy", text)
+    with RemoteRegistry("registry.example.org") as registry:
+        with pytest.raises(UsageError, match="host or port") as caught:
+            registry.ping()
+    assert "HTTPS_PROXY" in caught.value.hint
+
+
+def test_a_proxy_that_is_not_there_is_said_to_be_the_proxy(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with RemoteRegistry("registry.example.org", Access(attempts=1)) as registry:
+            with pytest.raises(Unreachable, match="which is the proxy for") as caught:
+                registry.ping()
+    assert "HTTPS_PROXY" in caught.value.hint

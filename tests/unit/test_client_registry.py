@@ -158,8 +158,9 @@ def test_where_there_is_no_head_get_does(remote, honest):
 
 
 def test_what_is_not_there_has_a_name(remote, registry, honest):
-    with pytest.raises(TagUnknown, match=r"a/b:nope does not exist"):
+    with pytest.raises(TagUnknown, match=r"a/b:nope does not exist") as caught:
         remote.resolve(Tag("nope"))
+    assert caught.value.hint == f"killick tags {remote.label} lists what there is"
     with pytest.raises(ManifestUnknown):
         remote.resolve(Digest.of(b"nope"))
     with pytest.raises(ManifestUnknown):

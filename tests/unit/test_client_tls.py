@@ -9,7 +9,7 @@ from guarded import access
 from killick.client import Access, RemoteRegistry
 from killick.errors import ProtocolError, Unreachable, UsageError
 from killick.names import Tag
-from lying import Honest, Site
+from lying import Honest, Reply, Site
 
 
 def test_an_own_authority_is_trusted(tls, ca_file):
@@ -46,8 +46,9 @@ def test_a_certificate_for_another_name_is_not_trusted(authority, ca_file):
     authority.issue_cert("other.example").configure_cert(context)
     with Site(Honest(), context) as site:
         with RemoteRegistry(site.domain, Access(tls=True, ca_file=ca_file)) as registry:
-            with pytest.raises(Unreachable, match="can't be trusted"):
+            with pytest.raises(Unreachable, match="can't be trusted") as caught:
                 registry.ping()
+    assert caught.value.hint == "use the name that the certificate is for"
 
 
 def test_plain_http_where_tls_was_expected_is_said_so():
@@ -63,6 +64,15 @@ def test_tls_where_plain_http_was_expected_is_an_error(tls):
         with RemoteRegistry(site.domain, Access(timeout=1.0, attempts=1)) as registry:
             with pytest.raises((ProtocolError, Unreachable)):
                 registry.ping()
+
+
+def test_a_tls_server_that_refuses_plain_http_is_said_so():
+    said = b"Client sent an HTTP request to an HTTPS server.\n"
+    with Site(lambda seen: Reply(400, said)) as site:
+        with RemoteRegistry(site.domain) as registry:
+            with pytest.raises(ProtocolError) as caught:
+                registry.ping()
+    assert "--tls" in caught.value.hint
 
 
 def test_a_client_certificate_is_shown_to_the_registry_alone(authority, tls, ca_file, tmp_path):

@@ -26,6 +26,8 @@ from killick.platforms import best
         ("macos/arm64", "darwin/arm64"),
         ("windows/amd64", "windows/amd64"),
         ("linux/s390x", "linux/s390x"),
+        ("riscv64", "linux/riscv64"),
+        ("myos/mychip", "myos/mychip"),
     ],
 )
 def test_spellings_have_one_normal_form(text, expected):
@@ -34,7 +36,9 @@ def test_spellings_have_one_normal_form(text, expected):
     assert Platform.parse(expected) == platform
 
 
-@pytest.mark.parametrize("text", ["", "/", "linux/", "a/b/c/d", "li nux/amd64", "a" * 65, "é/x"])
+@pytest.mark.parametrize(
+    "text", ["foo", "linus", "v8", "", "/", "linux/", "a/b/c/d", "li nux/amd64", "a" * 65, "é/x"]
+)
 def test_what_is_no_platform(text):
     with pytest.raises(BadPlatform):
         Platform.parse(text)
@@ -105,6 +109,13 @@ def test_the_version_of_the_system_must_match_where_it_is_wanted():
     assert Platform("windows", "amd64").matches(offered)
     assert Platform("windows", "amd64", os_version="10.0.1").matches(offered)
     assert not Platform("windows", "amd64", os_version="10.0.2").matches(offered)
+
+
+@pytest.mark.parametrize("text", ["linux", "darwin", "macos", "windows", "freebsd"])
+def test_a_system_alone_is_that_on_this_architecture(text):
+    host, found = Platform.host(), Platform.parse(text)
+    assert found.os == {"macos": "darwin"}.get(text, text)
+    assert (found.architecture, found.variant) == (host.architecture, host.variant)
 
 
 def test_the_host_is_a_linux_machine():

@@ -63,6 +63,15 @@ def guarded(call: Callable[[], int], session: Debuggable, words: Sequence[str]) 
     return status
 
 
+def sentence(error: KillickError) -> str:
+    """Return the line that tells an error: what failed, and what to do next."""
+    return _line(error.message, error.hint)
+
+
+def _line(message: str, hint: str | None) -> str:
+    return "killick: " + message + (f": {hint}" if hint else "")
+
+
 def wants_json(words: Sequence[str]) -> bool:
     """Return whether the command line asks for JSON, and so for errors as JSON."""
     before = list(words[: list(words).index("--")] if "--" in words else words)
@@ -99,7 +108,7 @@ def _tell(code: str, message: str, side: str, hint: str | None, words: Sequence[
     if wants_json(words):
         text = json.dumps({"error": code, "message": message, "side": side, "hint": hint})
     else:
-        text = "killick: " + message + (f": {hint}" if hint else "")
+        text = _line(message, hint)
     try:
         click.echo(text, err=True)
     except OSError:  # who can't be told still gets the status

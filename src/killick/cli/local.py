@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from killick.manifest import Descriptor
     from killick.store import Store, StoreRepository
 
+_ALGORITHMS = ("sha256:", "sha512:")
 _PREFIX = re.compile(r"(?:sha256:|sha512:)?[0-9a-f]{6,128}")
 
 
@@ -53,7 +54,7 @@ def find_image(session: Session, text: str, store: Store | None = None) -> Local
             raise
         found = _by_digest(store, text)
         if found is None:
-            if isinstance(error, BadReference):
+            if isinstance(error, BadReference) or text.startswith(_ALGORITHMS):
                 raise ManifestUnknown(f"nothing here has the digest {text}", hint=_HINT) from None
             raise
         return found

@@ -57,7 +57,13 @@ def target(
 
     Raises:
         StoreError: it can't be made or written to.
+        UsageError: it is what a tag used to point to.
     """
+    if endpoint.reference is not None and endpoint.reference.travels:
+        raise UsageError(
+            f"{endpoint.text!r} is the past, which can't be written",
+            hint="name the tag to write, or leave it off",
+        )
     if endpoint.scheme == "registry":
         yield session.remote(endpoint.name.name)
         return

@@ -34,6 +34,15 @@ def platform_option(default: str, text: str) -> Callable[[Decorated], Decorated]
     )
 
 
+def parsed(text: str | None) -> Platform | None:
+    """Return the platform that `--platform` said, None where it was not given.
+
+    Raises:
+        BadPlatform: the text is no platform; an empty one (a variable that is not set) isn't.
+    """
+    return None if text is None else Platform.parse(text)
+
+
 class Choice:
     """The platforms to take, and whether somebody asked for just them.
 

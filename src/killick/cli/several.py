@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from killick.cli.errors import sentence
 from killick.cli.printing import note
 from killick.errors import KillickError
 
@@ -20,7 +21,7 @@ def for_each(texts: Iterable[str], do: Callable[[str], None]) -> None:
             do(text)
         except KillickError as error:
             if failure is not None:
-                note(f"killick: {failure.message}")
+                note(sentence(failure))
             failure = error
     if failure is not None:
         raise failure

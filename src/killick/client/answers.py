@@ -100,18 +100,28 @@ def failure(response: Response, asked: Asked) -> KillickError:
     if status == 429:
         return _rate_limited(response, asked, retry_after)
     if status == 404:
-        kind = _UNKNOWN[asked.kind]
-        if kind is ProtocolError:
-            return kind(f"{asked.name} is not a registry (status 404)", side="remote")
-        if code == "NAME_UNKNOWN" and asked.kind in ("tag", "manifest", "repository"):
-            kind = NameUnknown
-        return kind(f"{asked.phrase} does not exist", side="remote")
+        return _unknown(asked, code)
     if status >= 500 and status != 501:
         message = f"{_where(response)} fails to answer for {asked.phrase} (status {status})"
         return Unreachable(_sentence(message, said), side="remote", hint="try again later")
     found = _BY_CODE.get(code) or _BY_STATUS.get(status) or ProtocolError
     message = f"{_where(response)} refuses {asked.phrase} (status {status})"
-    return found(_sentence(message, said), side="remote")
+    # What Go's and nginx's TLS servers answer to plain HTTP, in words of their own.
+    perhaps_tls = status == 400 and not code and response.url.origin.scheme == "http"
+    hint = "if it speaks TLS: use --tls, and no --plain-http" if perhaps_tls else None
+    return found(_sentence(message, said), side="remote", hint=hint)
+
+
+def _unknown(asked: Asked, code: str) -> KillickError:
+    kind = _UNKNOWN[asked.kind]
+    if kind is ProtocolError:
+        return kind(f"{asked.name} is not a registry (status 404)", side="remote")
+    if code == "NAME_UNKNOWN" and asked.kind in ("tag", "manifest", "repository"):
+        kind = NameUnknown
+    hint = f"killick tags {asked.name.rpartition(':')[0]} lists what there is"
+    return kind(
+        f"{asked.phrase} does not exist", side="remote", hint=hint if kind is TagUnknown else None
+    )
 
 
 def unexpected(response: Response, asked: Asked) -> KillickError:

@@ -140,6 +140,15 @@ def check(domain: str, credential: Credential, access: Access | None = None) -> 
     with RemoteRegistry(
         domain, replace(access or Access(), credentials=_Only(credential))
     ) as registry:
+        try:
+            registry.ping()
+        except Unauthorized:
+            # Not "log in first", which is what anybody else is told: this was the login.
+            raise Unauthorized(
+                f"{domain} does not accept this user name and password",
+                side="remote",
+                hint="check both; many registries want an access token for a password",
+            ) from None
         registry.check_login()
 
 

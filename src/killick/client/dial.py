@@ -15,13 +15,15 @@ from urllib.parse import unquote, urlsplit
 
 from killick.client.channel import Channel, TooMuch, Watch
 from killick.client.origin import Origin, Url, Zone, zone_of
-from killick.errors import Denied, KillickError, ProtocolError, Unreachable, Unsupported
+from killick.errors import Denied, KillickError, ProtocolError, Unreachable, Unsupported, UsageError
 
 if TYPE_CHECKING:
     from killick.client.access import Access
     from killick.client.tls import Trust
 
 MOST_CONNECT_SECONDS = 10.0
+
+_SEE_PROXY = "see HTTPS_PROXY and NO_PROXY in the environment"
 
 Resolver = Callable[[str, int], list[Any]]
 
@@ -75,7 +77,15 @@ class Dialer:
             sock, zone = self._connect(origin, self._limit(origin, innermost))
         else:
             zone = self._literal_zone(origin, innermost)
-            sock, _ = self._connect(proxy.origin, Zone.NOWHERE)
+            try:
+                sock, _ = self._connect(proxy.origin, Zone.NOWHERE)
+            except Unreachable as error:
+                # Nobody typed this address: it came from the environment.
+                raise type(error)(
+                    f"{error.message}, which is the proxy for {origin.netloc}",
+                    side="remote",
+                    hint=_SEE_PROXY,
+                ) from None
         try:
             if proxy is not None and origin.scheme == "https":
                 _tunnel(Channel(sock, proxy.origin, zone, watch), proxy, origin)
@@ -169,7 +179,7 @@ def _tunnel(channel: Channel, proxy: Proxy, origin: Origin) -> None:
         raise Unreachable(
             f"the proxy {proxy.origin} refuses to connect to {origin.netloc} (status {status})",
             side="remote",
-            hint="see HTTPS_PROXY and NO_PROXY in the environment",
+            hint=_SEE_PROXY,
         )
 
 
@@ -178,6 +188,7 @@ def proxy_for(origin: Origin) -> Proxy | None:
 
     Raises:
         Unsupported: the proxy is not one that speaks plain HTTP.
+        UsageError: its host or port is none.
     """
     if origin.is_loopback or not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
@@ -187,7 +198,18 @@ def proxy_for(origin: Origin) -> Proxy | None:
     named = proxies.get(origin.scheme) or proxies.get("all")
     if not named or urllib.request.proxy_bypass(f"{origin.host}:{origin.port}"):
         return None
-    parts = urlsplit(named if "://" in named else f"http://{named}")
+    return _proxy_at(named if "://" in named else f"http://{named}")
+
+
+def _proxy_at(address: str) -> Proxy:
+    try:
+        parts = urlsplit(address)
+        port = parts.port or 80
+    except ValueError:
+        raise UsageError(
+            "the environment names a proxy whose host or port is none",
+            hint="write HTTPS_PROXY as http://HOST:PORT",
+        ) from None
     if parts.scheme != "http" or not parts.hostname:
         raise Unsupported(
             f"the environment names a {parts.scheme} proxy, and Killick speaks to http ones only",
@@ -198,7 +220,7 @@ def proxy_for(origin: Origin) -> Proxy | None:
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
         authorization = f"Basic {b64encode(login).decode()}"
-    return Proxy(Url.parse(f"http://{host}:{parts.port or 80}").origin, authorization)
+    return Proxy(Url.parse(f"http://{host}:{port}").origin, authorization)
 
 
 def translated(error: Exception, origin: Origin) -> KillickError:
@@ -212,7 +234,11 @@ def translated(error: Exception, origin: Origin) -> KillickError:
         return _translated_tls(error, where)
     if isinstance(error, OSError):
         reason = error.strerror or str(error) or type(error).__name__
-        return Interrupted(f"the connection to {where} failed ({reason})", side="remote")
+        return Interrupted(
+            f"the connection to {where} failed ({reason})",
+            side="remote",
+            hint="check the host and the port, and whether a registry runs there",
+        )
     if isinstance(error, http.client.IncompleteRead):
         return Interrupted(f"{where} broke off in the middle of an answer", side="remote")
     return ProtocolError(
@@ -225,9 +251,11 @@ def translated(error: Exception, origin: Origin) -> KillickError:
 def _translated_tls(error: ssl.SSLError, where: str) -> KillickError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Unreachable(
-            f"the certificate of {where} can't be trusted ({error.verify_message})",
+            f"the certificate of {where} can't be trusted ({error.verify_message.rstrip('.')})",
             side="remote",
-            hint="if it has a private authority, name that with --ca-file",
+            hint="use the name that the certificate is for"
+            if error.verify_code in _OTHER_NAME
+            else "if it has a private authority, name that with --ca-file",
         )
     if error.reason in _NOT_TLS:
         return Unreachable(
@@ -244,6 +272,7 @@ def _translated_tls(error: ssl.SSLError, where: str) -> KillickError:
     )
 
 
+_OTHER_NAME = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, …_IP_ADDRESS_MISMATCH
 _BROKEN_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _NOT_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"}

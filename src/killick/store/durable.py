@@ -28,6 +28,7 @@ ELSEWHERE = "set KILLICK_STORE to a folder that you may write to"
 _HARDLY = 64 * 1024
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_FOLDER = {errno.EEXIST, errno.ENOTDIR}
 _NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 
@@ -44,6 +45,8 @@ def translate(error: OSError, path: Path) -> StoreError:
         return StoreReadOnly(
             f"{path} can't be opened for writing ({error.strerror})", hint=ELSEWHERE
         )
+    if error.errno in _NO_FOLDER:
+        return StoreError(f"{path} is not a folder, and one is needed there", hint=ELSEWHERE)
     return StoreError(f"{path}: {error.strerror or error}")
 
 

@@ -7,11 +7,11 @@ import click
 from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.looking import find
+from killick.cli.platform import parsed
 from killick.cli.printing import write
 from killick.cli.several import for_each
 from killick.cli.variants import variant
 from killick.cli.verb import verb
-from killick.platforms import Platform
 
 
 @verb(
@@ -35,7 +35,7 @@ def command(
 
     No image is downloaded.
     """
-    wanted = Platform.parse(platform) if platform else None
+    wanted = parsed(platform)
 
     def show(text: str) -> None:
         found = find(session, text, local=local)

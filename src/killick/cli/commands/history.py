@@ -14,6 +14,7 @@ from killick.cli.completing import local_names
 from killick.cli.context import Session
 from killick.cli.local import find_image
 from killick.cli.output import Listing, Style, cut, format_options
+from killick.cli.platform import parsed
 from killick.cli.printing import one_line
 from killick.cli.variants import Variant, variant
 from killick.cli.verb import verb
@@ -21,7 +22,6 @@ from killick.digest import Digest
 from killick.errors import Unsupported
 from killick.manifest import Descriptor
 from killick.moments import rfc3339
-from killick.platforms import Platform
 
 _MISSING = "<missing>"
 _SHOWN_COMMAND = 45
@@ -116,7 +116,7 @@ class _Line:
 @click.pass_obj
 def command(session: Session, /, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """Show the steps by which a local image was made, the last one first."""
-    wanted = Platform.parse(chosen["platform"]) if chosen["platform"] else None
+    wanted = parsed(chosen["platform"])
     held = find_image(session, reference)
     steps = list(history(variant(held.repository, held.descriptor, wanted)))
     people = chosen["for_people"]

@@ -31,6 +31,7 @@ _LISTING = Listing(
         "CreatedSince": "CREATED",
         "Size": "SIZE",
         "CreatedAt": "CREATED AT",
+        "Current": "CURRENT",
     },
     ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"),
     "ID",
@@ -54,6 +55,7 @@ class _Line:
             "CreatedSince": human.ago(created, self.now),
             "Size": human.size(row.size),
             "CreatedAt": human.timestamp(created),
+            "Current": "true" if row.back == 0 else "false",
         }
 
     def document(self) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ import click
 
 from killick.cli.context import Session
 from killick.cli.files import open_input
+from killick.cli.platform import parsed
 from killick.cli.verb import verb
 from killick.errors import UsageError
 from killick.names import Reference
@@ -40,7 +41,7 @@ def command(
     tag = reference.effective_tag
     if tag is None or reference.digest is not None or reference.travels:
         raise UsageError(f"{name!r} can't be given: a new name is NAME[:TAG]")
-    wanted = Platform.parse(platform) if platform else Platform.host()
+    wanted = parsed(platform) or Platform.host()
     repository = session.store.repository(str(reference.name))
     with open_input(archive) as source:
         root = import_rootfs(source, repository, wanted, changes, session.now)

@@ -13,6 +13,7 @@ from killick.cli.image_document import Names, image_document, sorted_names
 from killick.cli.local import find_image
 from killick.cli.looking import look_up
 from killick.cli.output import Style, format_options, parse_template
+from killick.cli.platform import parsed
 from killick.cli.printing import write
 from killick.cli.several import for_each
 from killick.cli.template_functions import Record, to_json
@@ -47,7 +48,7 @@ def command(session: Session, /, references: tuple[str, ...], style: Style, **ch
 
     Sizes are those of what is stored and sent, compressed.
     """
-    wanted = Platform.parse(chosen["platform"]) if chosen["platform"] else None
+    wanted = parsed(chosen["platform"])
     look = _remote if chosen["remote"] else _local
     found: list[Record] = []
     try:

@@ -7,10 +7,10 @@ import click
 from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.looking import find
+from killick.cli.platform import parsed
 from killick.cli.printing import write_bytes
-from killick.cli.variants import manifest_for
+from killick.cli.variants import variant
 from killick.cli.verb import verb
-from killick.platforms import Platform
 from killick.transfer import fetch
 
 
@@ -29,8 +29,10 @@ from killick.transfer import fetch
 @click.pass_obj
 def command(session: Session, reference: str, platform: str | None, local: bool) -> None:
     """Print a manifest or an index exactly as it is: these bytes are what the digest is of."""
+    wanted = parsed(platform)
     found = find(session, reference, local=local)
-    document = fetch(found.repository, found.descriptor)
-    if platform:
-        document = manifest_for(found.repository, document, Platform.parse(platform))
-    write_bytes(document.raw)
+    if wanted is not None:
+        chosen = variant(found.repository, found.descriptor, wanted)
+        write_bytes(chosen.manifest.raw)
+    else:
+        write_bytes(fetch(found.repository, found.descriptor).raw)

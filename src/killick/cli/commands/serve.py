@@ -41,9 +41,12 @@ def command(
     stop (Ctrl-C), and prints where it listens.
     """
     from killick.server import run
+    from killick.store import Store
 
     if of_store and (root is not None or anonymous == "all"):
-        raise UsageError("--store serves the local store, to be read only", hint="see serve --help")
+        raise UsageError(
+            "--store serves the local store, to be read only", hint="leave the other off"
+        )
     host, port = serving.parse_address(addr)
     if anonymous is None and not serving.is_loopback(host):
         raise UsageError(
@@ -55,6 +58,8 @@ def command(
         make = partial(serving.local_store, str(place), session.actor)
     else:
         make = partial(serving.registry, str(place), session.actor, anonymous != "pull")
+    # What is wrong with it is to be said before anything is announced, and not by a worker.
+    Store(place, actor=session.actor, read_only=of_store).close()
     may = "pull" if of_store or anonymous == "pull" else "pull, push and delete"
 
     def announce(url: str) -> None:
