@@ -2,12 +2,14 @@
 
 import io
 import os
+from datetime import timedelta
 
 import pytest
 
 from images import AMD64, image, index, multi_platform
 from killick.manifest import Descriptor
 from killick.memory import MemoryRegistry
+from killick.moments import utc_now
 from killick.names import Tag
 from killick.store import Store
 from killick.transfer import Options, copy, walk
@@ -112,9 +114,11 @@ def test_a_manifest_without_a_layer_is_broken(store, repository):
     d = image(memory)
     layer = next(walk(memory, d)).children()[-1]
     for part in everything(memory, d):
-        if part != layer:
-            repository.put(part, memory.open(part))
+        repository.put(part, memory.open(part))
     repository.tag(TAG, index(repository, [(d, None)]))
+    repository.delete(layer)
+    with Store(store.root, clock=lambda: utc_now() + timedelta(hours=1)) as later:
+        later.collect()
     (finding,) = store.verify()
     assert finding.digest == layer.digest
     assert finding.images == (f"{NAME}:1.5",)
