@@ -2,14 +2,12 @@
 
 import io
 import os
-from datetime import timedelta
 
 import pytest
 
 from images import AMD64, image, index, multi_platform
 from killick.manifest import Descriptor
 from killick.memory import MemoryRegistry
-from killick.moments import utc_now
 from killick.names import Tag
 from killick.store import Store
 from killick.transfer import Options, copy, walk
