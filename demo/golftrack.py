@@ -111,6 +111,7 @@ def play(stage: Stage) -> None:
 
     tell("The old image is still there: by its digest, which can't lie, and by the tag's past.")
     stage.run("pull", f"{stage.host}/golftrack@{old}")
+    stage.run("pull", f"{image}~1")
     stage.run("inspect", f"{image}~1", "--format", "{{.Digest}}")
     back = "golftrack:before-the-fix"
     stage.run("tag", f"{image}~1", back)

@@ -49,11 +49,14 @@ def replacing(path: Path, folder: Path | None = None, mode: int = 0o666) -> Iter
 
     It lies in `folder` (default: beside `path`; it must be in the same file system) until the block
     ends; then it is durable under its name. If the block raises, nothing has changed. `mode` is
-    what it may be used for, less what the umask forbids.
+    what it may be used for, less what the umask forbids. A link stays, and what it leads to is
+    replaced.
 
     Raises:
-        OSError: as files do; see `translating`.
+        OSError: as files do, and where something else than a file is in place (a rename would put
+            one there of /dev/null, too); see `translating`.
     """
+    path = _replaceable(path)
     temporary = (folder or path.parent) / f"{TEMPORARY}{secrets.token_hex(8)}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
@@ -67,6 +70,15 @@ def replacing(path: Path, folder: Path | None = None, mode: int = 0o666) -> Iter
             temporary.unlink()
         raise
     sync_dir(path.parent)
+
+
+def _replaceable(path: Path) -> Path:
+    found = Path(os.path.realpath(path))  # which, unlike resolve(), takes links that go in circles
+    if found.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if found.exists() and not found.is_file():
+        raise OSError(errno.EINVAL, "it is a device or a pipe, and no file", str(path))
+    return found
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:

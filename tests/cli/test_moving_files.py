@@ -149,6 +149,14 @@ def test_archives_go_through_pipes(other):
     assert digest_of("app:1") == digest
 
 
+def test_load_is_quiet_as_dockers(tmp_path, other):
+    put(image)
+    run("save", "app:1", "-o", tmp_path / "a.tar")
+    other()
+    ran = run("load", "-q", "-i", tmp_path / "a.tar")
+    assert (ran.out, ran.err) == ("Loaded image: app:1\n", "")
+
+
 def test_the_same_image_saves_to_the_same_bytes():
     put(two_platforms)
     assert run("save", "app:1").raw == run("save", "app:1").raw

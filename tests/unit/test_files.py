@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import errno
+import os
 
 import pytest
 
@@ -34,6 +35,28 @@ def test_what_fails_leaves_nothing_behind(tmp_path):
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    pipe, folder = tmp_path / "pipe", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path in (pipe, folder):
+        with pytest.raises(OSError):
+            replace_file(path, b"new")
+    assert pipe.is_fifo()
+    assert folder.is_dir()
+    assert sorted(tmp_path.iterdir()) == [folder, pipe]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "below").mkdir()
+    link, real = tmp_path / "link", tmp_path / "below" / "real"
+    link.symlink_to(real)
+    for content in (b"new", b"newer"):
+        replace_file(link, content)
+        assert link.is_symlink()
+        assert real.read_bytes() == content
 
 
 def test_the_new_file_may_wait_in_another_folder(tmp_path):

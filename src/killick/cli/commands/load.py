@@ -22,13 +22,16 @@ from killick.names import Name
 )
 @click.option("-i", "--input", "source", default="-", metavar="FILE", help="Default: stdin.")
 @click.option("--name", help="What images are called that have only a tag in the archive.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @progress_option
 @click.pass_obj
-def command(session: Session, source: str, name: str | None) -> None:
+def command(session: Session, source: str, name: str | None, quiet: bool) -> None:
     """Read images from an archive into the local store.
 
     It may be an OCI image layout in a tar, or what docker save wrote, compressed or not.
     """
+    if quiet:
+        session.stated_progress = "none"
     named = Name.parse(name) if name else None
     with read_archive(archive_input(source)) as archive:
         for loaded in load(session, archive, named):
