@@ -27,14 +27,18 @@ class Rig:
     repeat: int
 
     def in_turns(self, who: dict[str, Callable[[], Run]]) -> Runs:
-        """Everybody as often as the rig says; whoever began is last in the next round."""
+        """Everybody as often as the rig says; who comes first, and after whom, changes.
+
+        What one leaves behind (dirty pages, a busy disk) slows the next, so nobody may always
+        follow the same: rounds begin one later each time, and every other goes backwards.
+        """
         runs: Runs = {name: [] for name in who}
-        order = list(who)
-        for _ in range(self.repeat):
-            for name in order:
+        names = list(who)
+        for turn in range(self.repeat):
+            order = [*names[turn % len(names) :], *names[: turn % len(names)]]
+            for name in reversed(order) if turn % 2 else order:
                 settle()
                 runs[name].append(who[name]())
-            order = [*order[1:], order[0]]
         return runs
 
     def serving(self) -> AbstractContextManager[str]:

@@ -78,13 +78,18 @@ class Name:
     @property
     def familiar(self) -> str:
         """The shortest form that means the same: `alpine` for `docker.io/library/alpine`."""
+        # Docker would print docker.io/library/<64 hexadecimal digits> as what it refuses to read.
+        return str(self) if _HEX_64.fullmatch(self.short) else self.short
+
+    @property
+    def short(self) -> str:
+        """The shortest form to put a tag or a digest behind, as docker has it."""
         if self.domain != DOCKER_HUB:
             return str(self)
         head, _, rest = self.path.partition("/")
         if head == "library" and rest and "/" not in rest:
-            return str(self) if _HEX_64.fullmatch(rest) else rest
-        # Docker would print docker.io/my.host/x as my.host/x, which is another repository; and
-        # docker.io/library/<64 hexadecimal digits> as what it refuses to read.
+            return rest
+        # Docker would print docker.io/my.host/x as my.host/x, which is another repository.
         return str(self) if _looks_like_domain(head) or not rest else self.path
 
     def __str__(self) -> str:
@@ -162,7 +167,8 @@ class Reference:
     @property
     def familiar(self) -> str:
         """The short form: what was written, without what docker's defaults add."""
-        return f"{self.name.familiar}{self._suffix(self.tag)}"
+        name = self.name.short if self.tag or self.digest else self.name.familiar
+        return f"{name}{self._suffix(self.tag)}"
 
     def at(self, now: datetime) -> datetime | None:
         """Return the moment in `@{…}` as said at `now`, in UTC; None where there is none."""

@@ -123,5 +123,13 @@ def _deliberate(text: str, our: dict[str, str], their: dict[str, str]) -> bool:
     return (
         differing == {"familiar"}
         and our["familiar"].startswith("docker.io/")
-        and Reference.parse(their["familiar"]).canonical != our["canonical"]
+        and _canonical(their["familiar"]) != our["canonical"]
     )
+
+
+def _canonical(text: str) -> str | None:
+    """What a text means, None where it is no reference (as 64 hexadecimal digits are none)."""
+    try:
+        return Reference.parse(text).canonical
+    except ValueError:
+        return None

@@ -112,3 +112,9 @@ def form(text: str) -> str:
 
 def test_the_readme_has_examples() -> None:
     assert any(page == "README.md" for page, _ in sessions())
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES, *ROOT.glob("[A-Z]*.md")}), ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), target

@@ -260,3 +260,9 @@ def test_paths_and_domains_alone():
     assert not is_path("../a")
     assert is_domain("localhost:5000")
     assert not is_domain("local host")
+
+
+@pytest.mark.parametrize("suffix", ["", "~1", ":t", ":t~2", "@{yesterday}", f"@sha256:{'b' * 64}"])
+def test_a_name_of_64_digits_has_a_familiar_form_that_can_be_read(suffix):
+    reference = Reference.parse(f"docker.io/library/{'a' * 64}{suffix}")
+    assert Reference.parse(reference.familiar) == reference
