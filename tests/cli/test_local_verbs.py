@@ -57,6 +57,14 @@ def test_rollback_moves_by_one_and_is_recorded(moved):
     assert digest_of("app:1") == moved[0]
 
 
+def test_rollback_brings_a_removed_tag_back(moved):
+    run("rmi", "app:1")
+    ran = run("rollback", "app:1")
+    assert ran.status == 0
+    assert f"nothing → {moved[2]}" in ran.out
+    assert digest_of("app:1") == moved[2]
+
+
 def test_rollback_to_what_never_was_is_not_found(moved):
     assert run("rollback", "app:1", "--to", "~9").status == 4
     assert run("rollback", "app:1", "--to", "sha256:" + "0" * 64).status == 4

@@ -17,6 +17,9 @@ from killick.errors import Unsupported, UsageError
 from killick.names import Reference, Tag
 from killick.repository import Cause
 
+Moved = tuple[Digest | None, Digest]
+"""What a tag pointed to before (None: it was removed), and points to now."""
+
 
 @verb(
     "rollback",
@@ -47,20 +50,20 @@ def command(session: Session, reference: str, goal: str, remote: bool) -> None:
     if before == after:
         click.echo(f"{shown} already points to {after}")
     else:
-        click.echo(f"{shown} rolled back: {before} → {after}")
+        click.echo(f"{shown} rolled back: {before or 'nothing'} → {after}")
 
 
-def _local(session: Session, named: Reference, tag: Tag, goal: Reference) -> tuple[Digest, Digest]:
-    """Move the local tag; return what it pointed to before, and points to now."""
+def _local(session: Session, named: Reference, tag: Tag, goal: Reference) -> Moved:
+    """Move the local tag, which may have been removed."""
     repository = session.store.repository(str(named.name))
-    before = repository.resolve(tag).digest
+    before = travel.standing(repository, tag)
     target = travel.resolve(repository, goal, session.now)
     repository.move(tag, target.plain(), Cause("rolled-back", session.actor), before)
     return before, target.digest
 
 
-def _remote(session: Session, named: Reference, tag: Tag, goal: Reference) -> tuple[Digest, Digest]:
-    """Move the registry's tag; return what it pointed to before, and points to now.
+def _remote(session: Session, named: Reference, tag: Tag, goal: Reference) -> Moved:
+    """Move the registry's tag, which may have been removed.
 
     Raises:
         Unsupported: the registry does not announce that it can.
@@ -73,7 +76,7 @@ def _remote(session: Session, named: Reference, tag: Tag, goal: Reference) -> tu
     except Unsupported as error:
         hint = f"killick cp {name.familiar}@DIGEST {name.familiar}:{tag} moves it unconditionally"
         raise Unsupported(error.message, side="remote", hint=hint) from None
-    before = registry.repository(name.path).resolve(tag).digest
+    before = travel.standing(registry.repository(name.path), tag)
     target = goal.digest or kept(ledger, goal, session.now).digest
     if before != target:
         ledger.roll_back(tag, target, before)
