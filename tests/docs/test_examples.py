@@ -5,6 +5,7 @@ A page's blocks are one session, in a fresh store, with a registry at hand in pl
 standard output; what can't be the same twice (digests, times, sizes, users) is compared by form.
 """
 
+import json
 import re
 import shlex
 import subprocess
@@ -19,6 +20,11 @@ from compat.processes import clean_environment, daemon, free_port, listens
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 WRITTEN_HOST = "127.0.0.1:5000"
+WRITTEN_DIGESTS = {
+    "buggy": "2e958b9fc057477ac39e6f9c1bc3e66cd11434d8f061af538d273ebcd30af6c3",
+    "fixed": "3c86a146a950352d5df42f11b5bfb971b28e839e6361e100d16cab8ef4bdca30",
+}
+"""What the pages write for the two builds; another machine builds others."""
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _FORMS = [
@@ -89,7 +95,10 @@ def steps(block: str) -> Iterator[tuple[str, str]]:
 
 def run(command: str, env: dict[str, str]) -> str:
     """Type a command as a person would, but for the place of the registry."""
-    words = shlex.split(command.replace(WRITTEN_HOST, env["KILLICK_TEST_HOST"]), comments=True)
+    command = command.replace(WRITTEN_HOST, env["KILLICK_TEST_HOST"])
+    for build, actual in builds(Path(env["LAYOUT"])).items():
+        command = command.replace(WRITTEN_DIGESTS[build], actual)
+    words = shlex.split(command, comments=True)
     assert words[0] == "killick", f"only killick is typed in examples, not {words[0]}"
     done = subprocess.run(
         [sys.executable, "-m", "killick", *words[1:]],
@@ -101,6 +110,13 @@ def run(command: str, env: dict[str, str]) -> str:
     )
     assert done.returncode == 0, f"$ {command}\n{done.stderr}"
     return done.stdout.replace(env["KILLICK_TEST_HOST"], WRITTEN_HOST)
+
+
+def builds(layout: Path) -> dict[str, str]:
+    """Return the digests, without their algorithm, of what was built, by tag."""
+    listed = json.loads((layout / "index.json").read_text())["manifests"]
+    name = "org.opencontainers.image.ref.name"
+    return {d["annotations"][name]: d["digest"].partition(":")[2] for d in listed}
 
 
 def form(text: str) -> str:

@@ -179,7 +179,11 @@ class Database:
         address = f"file:{quote(str(self.path.absolute()))}?{self._flags}"
         try:
             connection = sqlite3.connect(
-                address, BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
+                address,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
         except sqlite3.Error as error:
             raise translate(error, self.path) from error
