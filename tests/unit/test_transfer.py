@@ -56,16 +56,12 @@ def target():
 class Through:
     """A repository seen through a fake that changes some of its methods and capabilities."""
 
-    def __init__(self, repository, **methods):
-        self._repository = repository
-        self._methods = methods
+    HIDDEN = ("complete", "mount", "move", "history", "ingest")
 
-    def __getattr__(self, name):
-        if name in self._methods:
-            return self._methods[name]
-        if name in ("complete", "mount", "move", "history", "ingest"):
-            raise AttributeError(name)
-        return getattr(self._repository, name)
+    def __init__(self, repository, **methods):
+        # As attributes of its own: isinstance with a protocol does not ask __getattr__.
+        public = {n for n in dir(repository) if not n.startswith("_")}.difference(self.HIDDEN)
+        self.__dict__.update({name: getattr(repository, name) for name in public} | methods)
 
 
 class Recorder:
