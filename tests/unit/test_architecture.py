@@ -16,10 +16,10 @@ ROWS = (
     {"errors"},
     {"digest", "files", "moments", "strictjson", "tarball"},
     {"changes", "compression", "names", "platforms"},
-    {"manifest"},
+    {"manifest", "observation"},
     {"repository"},
     {"moves", "transfer", "travel", "wire"},
-    {"archive", "client", "layout", "memory", "rootfs", "server", "store"},
+    {"archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
     {"cli"},
     {"__main__"},
 )
