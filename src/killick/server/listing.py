@@ -27,8 +27,10 @@ def tags(call: Call) -> Response:
 
 
 def catalog(call: Call) -> Response:
-    """Answer with the names of all repositories, in ASCII order."""
-    page, headers = _page(call, "/v2/_catalog", call.site.registry.repositories())
+    """Answer with the names of all repositories that the caller may pull from, in ASCII order."""
+    names = call.site.registry.repositories()
+    shown = (name for name in names if call.caller.may("pull", name))
+    page, headers = _page(call, "/v2/_catalog", shown)
     return json_answer({"repositories": page}, headers)
 
 
