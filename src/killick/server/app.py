@@ -55,6 +55,7 @@ _HANDLERS: dict[Kind, dict[str, Handler]] = {
     "digests": {"GET": _threaded(ledger.digests)},
     "standing": {"GET": _threaded(ledger.tags)},
     "rollback": {"POST": ledger.rollback},
+    "chain": {"GET": _threaded(ledger.chain)},
     "tags": {"GET": _threaded(listing.tags)},
     "referrers": {"GET": _threaded(listing.referrers)},
     "manifest": {
