@@ -10,6 +10,7 @@ from io import BytesIO
 from secrets import token_hex
 from typing import BinaryIO
 
+from killick.chain import EMPTY, entry_hash
 from killick.digest import Bytes, Digest, Verifier, chunks, verify
 from killick.errors import (
     BlobUnknown,
@@ -22,7 +23,7 @@ from killick.errors import (
 from killick.manifest import Descriptor, Document, Index, parse_document
 from killick.moments import utc_now
 from killick.names import Tag
-from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Move
+from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Head, Move
 
 
 class MemoryRegistry:
@@ -61,6 +62,7 @@ class MemoryRepository:
         self._documents: dict[Digest, Document] = {}
         self._tags: dict[tuple[str, Tag], Descriptor] = {}
         self._moves: list[Move] = []
+        self._heads = [EMPTY]
         self._uploads: dict[str, MemoryUpload] = {}
 
     @property
@@ -132,6 +134,17 @@ class MemoryRepository:
             if move.cause.origin == origin and tag in (None, move.tag):
                 yield move
 
+    def head(self) -> Head:
+        """Return where the ledger ends."""
+        with self._lock:
+            return self._heads[-1]
+
+    def entries(self, after: int, /) -> Iterator[Move]:
+        """Yield all entries of the ledger after one, oldest first."""
+        with self._lock:
+            moves = self._moves[after:]
+        yield from moves
+
     def touching(self, digest: Digest, /) -> Iterator[Move]:
         """Yield the moves of our own names to a manifest, or away from it, newest first."""
         for move in self.history():
@@ -163,6 +176,7 @@ class MemoryRepository:
                 return None
             move = Move(len(self._moves) + 1, self._clock(), self.name, tag, to, previous, cause)
             self._moves.append(move)
+            self._heads.append(Head(move.sequence, entry_hash(move, self._heads[-1].hash)))
             if to is None:
                 del self._tags[series]
             else:

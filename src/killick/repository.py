@@ -154,6 +154,14 @@ class Move:
     cause: Cause
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a ledger ends: its last entry, and the hash that stands for all (see `chain`)."""
+
+    sequence: int
+    hash: str
+
+
 class Anything(Enum):
     """The expectation of a move that does not care what the tag pointed to."""
 
@@ -208,6 +216,19 @@ class Ledger(Protocol):
             Incomplete: it would point at an image that lacks a config or a layer.
             TagUnknown: a tag to remove does not exist.
         """
+        ...
+
+
+@runtime_checkable
+class Chained(Protocol):
+    """A ledger whose entries are bound to each other by their hashes (capability)."""
+
+    def head(self) -> Head:
+        """Return where the ledger ends now; sequence 0 where it has no entry."""
+        ...
+
+    def entries(self, after: int, /) -> Iterator[Move]:
+        """Yield all entries of a sequence larger than `after`, of whatever origin, oldest first."""
         ...
 
 

@@ -65,6 +65,7 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
     "digests": {"GET": Endpoint("pull", _threaded(ledger.digests))},
     "standing": {"GET": Endpoint("pull", _threaded(ledger.tags))},
     "rollback": {"POST": Endpoint("push", ledger.rollback)},
+    "chain": {"GET": Endpoint("pull", _threaded(ledger.chain))},
     "tags": {"GET": Endpoint("pull", _threaded(listing.tags))},
     "referrers": {"GET": Endpoint("pull", _threaded(listing.referrers))},
     "manifest": {

@@ -23,6 +23,7 @@ Kind = Literal[
     "digests",
     "standing",
     "rollback",
+    "chain",
 ]
 
 _MOST_CHARACTERS = 2048
@@ -97,4 +98,6 @@ def _in_extension(parts: list[str]) -> Target:
             return Target("standing", "/".join(name))
         case [*name, "_killick", "rollback", item]:
             return Target("rollback", "/".join(name), item)
+        case [*name, "_killick", "chain"]:
+            return Target("chain", "/".join(name))
     raise NotFound("the registry's API has no such path")

@@ -24,12 +24,13 @@ from killick.manifest import Descriptor
 from killick.moments import utc_now
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.store import durable, ledger, listing, search
+from killick.store import durable, heads, ledger, listing, search
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
 from killick.store.context import Context, Places
 from killick.store.database import Database
+from killick.store.heads import Seen
 from killick.store.intake import Intake
 from killick.store.leases import Leases
 from killick.store.listing import ImageRow
@@ -37,7 +38,7 @@ from killick.store.repository import Rooms, StoreRepository
 from killick.store.search import Known
 from killick.store.uploads import UploadSessions
 
-__all__ = ["Collected", "Finding", "ImageRow", "Known", "Store", "StoreRepository"]
+__all__ = ["Collected", "Finding", "ImageRow", "Known", "Seen", "Store", "StoreRepository"]
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
@@ -120,6 +121,18 @@ class Store:
     def sisters(self, d: Descriptor, domain: str) -> list[str]:
         """Return the repositories of registry `domain`, named without it, known to have a blob."""
         return search.sisters(self._context, d, domain)
+
+    def heads(self, repository: str) -> tuple[Seen, ...]:
+        """Return where the ledger of a registry's repository was seen to end, oldest first."""
+        return heads.seen(self._context, repository)
+
+    def keep_head(self, repository: str, found: Seen) -> None:
+        """Remember where the ledger of a registry's repository was seen to end."""
+        heads.keep(self._context, repository, found)
+
+    def forget_heads(self, repository: str) -> None:
+        """Forget where the ledger of a registry's repository was seen to end."""
+        heads.forget(self._context, repository)
 
     def purge(self, repository: str, tag: Tag) -> None:
         """Let go of the content that a tag used to point to; the ledger's entries stay."""
