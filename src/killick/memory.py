@@ -42,9 +42,10 @@ class MemoryRegistry:
                 name, MemoryRepository(name, self, self._actor, self._clock)
             )
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of the repositories that hold anything, in ASCII order."""
-        yield from sorted(n for n, r in list(self._repositories.items()) if not r.is_empty)
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names (after `after`) of the repositories that hold anything, in order."""
+        known = list(self._repositories.items())
+        yield from sorted(name for name, each in known if name > after and not each.is_empty)
 
 
 class MemoryRepository:
@@ -112,9 +113,10 @@ class MemoryRepository:
             raise TagUnknown(f"{self.name} has no tag {ref}")
         return found
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order."""
-        yield from sorted(tag for origin, tag in list(self._tags) if origin == LOCAL)
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order."""
+        local = (tag for origin, tag in list(self._tags) if origin == LOCAL)
+        yield from sorted(tag for tag in local if tag > after)
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
         """Point a tag at a manifest that is here."""

@@ -80,8 +80,11 @@ class Tags(Protocol):
         """
         ...
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order. An unknown repository is `NameUnknown`, or empty."""
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags that come after `after` (which need not exist), in ASCII order.
+
+        An unknown repository is `NameUnknown`, or empty.
+        """
         ...
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
@@ -113,8 +116,8 @@ class Registry(Protocol):
         """Return the repository called `name`; it need not exist yet, and nothing is looked up."""
         ...
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories, in ASCII order."""
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names of all repositories that come after `after`, in ASCII order."""
         ...
 
 

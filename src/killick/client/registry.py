@@ -57,15 +57,15 @@ class RemoteRegistry:
                 self._repositories[name] = RemoteRepository(self._session, name)
             return self._repositories[name]
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories, in ASCII order.
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names of all repositories (after `after`), in ASCII order.
 
         Raises:
             Unsupported: the registry does not list them.
         """
         asked = Asked("registry", self.domain, self.domain)
         listed = pages(
-            self._session, self._auth, f"/v2/_catalog{query(None, None)}", _CATALOG, asked
+            self._session, self._auth, f"/v2/_catalog{query(None, after)}", _CATALOG, asked
         )
         try:
             names = texts(listed, "repositories")
@@ -73,7 +73,7 @@ class RemoteRegistry:
             raise Unsupported(
                 f"{self.domain} does not list its repositories", side="remote", hint=error.message
             ) from None
-        yield from sorted(name for name in names if is_path(name))
+        yield from sorted(name for name in names if is_path(name) and name > after)
 
     def extensions(self) -> tuple[Extension, ...]:
         """Return what the registry announces beyond the specification; it is asked once.

@@ -24,7 +24,7 @@ from killick.manifest import Descriptor
 from killick.moments import utc_now
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.store import durable, heads, ledger, listing, search
+from killick.store import durable, heads, ledger, listing, reading, search
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
@@ -96,15 +96,9 @@ class Store:
         """Return the repository called `name`; it need not exist yet."""
         return StoreRepository(self._rooms, name)
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of the repositories that hold anything or have a ledger, in order."""
-        with self._context.database.reading() as connection:
-            rows = connection.execute(
-                "SELECT name FROM repository WHERE sequence > 0"
-                " OR EXISTS (SELECT 1 FROM member WHERE member.repository = repository.id)"
-                " ORDER BY name"
-            ).fetchall()
-        yield from (row[0] for row in rows)
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names (after `after`) of what holds anything or has a ledger, in order."""
+        return reading.repositories(self._context.database, after)
 
     def images(self, host: Platform, *, past: bool = False) -> Iterator[ImageRow]:
         """Yield one row a tag-digest pair; with `past`, also for what tags used to point to."""

@@ -197,15 +197,9 @@ class StoreRepository:
             raise TagUnknown(f"{self.name} has no tag {ref}", hint="see killick images")
         return Descriptor(row[0], Digest.parse(row[1]), row[2])
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT tag.name FROM tag JOIN repository ON id = repository"
-                " WHERE repository.name = ? AND origin = ? ORDER BY tag.name",
-                (self.name, LOCAL),
-            ).fetchall()
-        yield from (Tag(row[0]) for row in rows)
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order."""
+        return map(Tag, reading.tags(self._database, self.name, after))
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
         """Point a tag at a manifest that is here; raises ManifestUnknown."""
