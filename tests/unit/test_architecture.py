@@ -16,7 +16,7 @@ ROWS = (
     {"errors"},
     {"digest", "files", "moments", "strictjson", "tarball"},
     {"changes", "compression", "names", "platforms"},
-    {"manifest", "observation"},
+    {"manifest", "observation", "openvex"},
     {"repository"},
     {"chain", "inventory", "moves", "transfer", "travel", "wire"},
     {"archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},

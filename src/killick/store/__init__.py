@@ -20,11 +20,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from killick.digest import Digest
-from killick.manifest import Descriptor
+from killick.manifest import Config, Descriptor, Document
 from killick.moments import utc_now
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.store import durable, heads, ledger, listing, reading, search
+from killick.repository import Advisory, Node, NodeKind, Stay
+from killick.store import advisories, durable, heads, knowledge, ledger, listing, reading, search
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
@@ -127,6 +128,38 @@ class Store:
     def forget_heads(self, repository: str) -> None:
         """Forget where the ledger of a registry's repository was seen to end."""
         heads.forget(self._context, repository)
+
+    def node(self, digest: Digest, /) -> Node | None:
+        """Return what is known of some content, here or not, None where nothing is."""
+        return knowledge.node(self._context, digest)
+
+    def parents(self, digest: Digest, kind: NodeKind, /) -> list[Digest]:
+        """Return the digests of what lists `digest` as its `kind`, in order."""
+        return knowledge.parents(self._context, digest, kind)
+
+    def stays(self, digest: Digest, /) -> list[Stay]:
+        """Return when which tags pointed to an index or a manifest, newest first."""
+        return knowledge.stays(self._context, digest)
+
+    def learn(self, digest: Digest, found: Document | Config, /) -> None:
+        """Keep what a document or a config says, which was seen elsewhere."""
+        knowledge.learn(self._context, digest, found)
+
+    def recognise(self, prefix: str) -> list[Digest]:
+        """Return the digests, of content here or elsewhere, that begin with `prefix`."""
+        return knowledge.recognise(self._context, prefix)
+
+    def advisories(self) -> Iterator[Advisory]:
+        """Yield what is said about vulnerabilities in images, oldest first."""
+        return advisories.documents(self._context)
+
+    def advise(self, advisory: Advisory, /) -> bool:
+        """Keep a document of statements; False where as new a one is kept already."""
+        return advisories.keep(self._context, advisory)
+
+    def retract(self, identifier: str, /) -> bool:
+        """Forget the document called so; False where there is none."""
+        return advisories.forget(self._context, identifier)
 
     def purge(self, repository: str, tag: Tag) -> None:
         """Let go of the content that a tag used to point to; the ledger's entries stay."""
