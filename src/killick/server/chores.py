@@ -141,8 +141,9 @@ class Chores:
         for thread in threads:
             if thread.ident is not None:
                 thread.join(max(0.0, end - time.monotonic()))
-        if self._leading is not None:
-            os.close(self._leading)
+        leading, self._leading = self._leading, None
+        if leading is not None:
+            os.close(leading)
 
     def names(self) -> list[str]:
         """Return the names of all chores."""
