@@ -11,6 +11,7 @@ from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Tag
 from killick.repository import Cause, Kind, Registry, Repository
 from killick.server.access import Caller, Gate
+from killick.server.operations import Operations
 from killick.server.spool import Spool
 
 
@@ -36,6 +37,7 @@ class Site:
     gate: Gate
     limits: Limits
     spool: Spool
+    operations: Operations
 
 
 @dataclass(frozen=True, slots=True)

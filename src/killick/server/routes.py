@@ -24,6 +24,8 @@ Kind = Literal[
     "standing",
     "rollback",
     "chain",
+    "chores",
+    "chore",
 ]
 
 _MOST_CHARACTERS = 2048
@@ -62,6 +64,8 @@ def target_of(path: bytes) -> Target:
         return Target("catalog")
     if rest == ["_oci", "ext", "discover"]:
         return Target("discover")
+    if rest[:2] == ["_killick", "chores"] and len(rest) <= 3:
+        return Target("chore", "", rest[2]) if rest[2:] else Target("chores")
     target = _in_repository(rest)
     if not is_path(target.name):
         raise BadReference(f"{target.name[:200]!r} is not the name of a repository")
