@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from killick import inventory, strictjson
 from killick.client.answers import Asked, failure
 from killick.client.messages import Request
-from killick.errors import LimitExceeded, NotFound, Unsupported
+from killick.errors import LimitExceeded, Unsupported
 from killick.wire.reports import MOST_REPORT_BYTES, PATH_REPORTS, SCOPE
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from killick.observation import Snapshot
 
 _DONE = frozenset({200, 201, 202, 204})
+_NO_SUCH_PATH = frozenset({404, 405})
 
 
 def send(session: Session, auth: Auth, snapshot: Snapshot) -> None:
@@ -37,11 +38,10 @@ def send(session: Session, auth: Auth, snapshot: Snapshot) -> None:
     with session.send(request, auth, (SCOPE,), session.retry()) as response:
         if response.status in _DONE:
             return
-        error = failure(response, Asked("registry", domain, domain))
-    if isinstance(error, (NotFound, Unsupported)):
-        raise Unsupported(
-            f"{domain} takes no reports",
-            side="remote",
-            hint="a registry that killick serve runs takes them",
-        )
-    raise error
+        if response.status in _NO_SUCH_PATH:
+            raise Unsupported(
+                f"{domain} takes no reports",
+                side="remote",
+                hint="a registry that killick serve runs takes them",
+            )
+        raise failure(response, Asked("registry", domain, domain))
