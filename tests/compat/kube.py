@@ -164,7 +164,8 @@ def _certificates(root: Path) -> Path:
     server = authority.issue_cert("localhost", "127.0.0.1")
     server.cert_chain_pems[0].write_to_path(root / "server.pem")
     server.private_key_pem.write_to_path(root / "server.key")
-    client = authority.issue_cert(common_name="reporter", organization_name="reporters")
+    names = {"common_name": "reporter", "organization_name": "reporters"}
+    client = authority.issue_cert("reporter@example.com", **names)
     client.cert_chain_pems[0].write_to_path(root / "client.pem")
     client.private_key_pem.write_to_path(root / "client.key")
     return root / "server.key"
