@@ -194,4 +194,4 @@ def application(
         },
         lifespan=lifespan,
     )
-    return Observed(inner, operations.recorder)
+    return Observed(inner, operations.recorder, operations.drain)

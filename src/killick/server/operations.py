@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from killick.server.chores import Chores
+from killick.server.drain import Drain
 from killick.server.recording import Recorder
 
 Show = Literal["off", "loopback", "admin", "all"]
@@ -26,7 +27,7 @@ class Operations:
     """What is noted of requests, and what those who run the registry may ask.
 
     `probe` raises a StoreError where the storage can't do its work; `gauges` yields more lines for
-    `/metrics`; `show` says who may see those.
+    `/metrics`; `show` says who may see those; `count_uploads` how many uploads are under way.
     """
 
     recorder: Recorder = field(default_factory=Recorder)
@@ -35,3 +36,5 @@ class Operations:
     show: Show = "loopback"
     read_only: bool = False
     chores: Chores | None = None
+    drain: Drain = field(default_factory=Drain)
+    count_uploads: Callable[[], int] = int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
+from killick.bounds import bound
 from killick.errors import BadReference, NotFound
 from killick.names import is_path
 
@@ -28,7 +29,7 @@ Kind = Literal[
     "chore",
 ]
 
-_MOST_CHARACTERS = 2048
+_MOST_CHARACTERS = bound(2048, "characters", "path of a request")
 _KINDS: dict[str, Kind] = {"manifests": "manifest", "blobs": "blob", "referrers": "referrers"}
 
 

@@ -25,7 +25,17 @@ from killick.moments import utc_now
 from killick.names import Tag
 from killick.platforms import Platform
 from killick.repository import Advisory, Node, NodeKind, Stay
-from killick.store import advisories, durable, heads, knowledge, ledger, listing, reading, search
+from killick.store import (
+    advisories,
+    durable,
+    heads,
+    knowledge,
+    ledger,
+    listing,
+    reading,
+    search,
+    upkeep,
+)
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
@@ -37,9 +47,19 @@ from killick.store.leases import Leases
 from killick.store.listing import ImageRow
 from killick.store.repository import Rooms, StoreRepository
 from killick.store.search import Known
+from killick.store.upkeep import Looked
 from killick.store.uploads import UploadSessions
 
-__all__ = ["Collected", "Finding", "ImageRow", "Known", "Seen", "Store", "StoreRepository"]
+__all__ = [
+    "Collected",
+    "Finding",
+    "ImageRow",
+    "Known",
+    "Looked",
+    "Seen",
+    "Store",
+    "StoreRepository",
+]
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
@@ -192,6 +212,36 @@ class Store:
             StoreError: something can't be read at all.
         """
         return Check(self._context, self._blobs, roots).run()
+
+    def scrub(self, after: str = "") -> Iterator[Looked]:
+        """Hash what is stored, in the order of digests, beginning behind `after`.
+
+        What is damaged goes to quarantine.
+
+        Raises:
+            StoreError: something can't be read at all.
+        """
+        return upkeep.scrub(self._context, self._blobs, after)
+
+    def check_health(self) -> None:
+        """See that the database answers, and that files can be written (unless read-only).
+
+        Raises:
+            StoreError: the store can't do its work.
+        """
+        upkeep.check_health(self._context)
+
+    def count_uploads(self) -> int:
+        """Return how many upload sessions are open."""
+        return upkeep.count_uploads(self._context)
+
+    def expire_uploads(self, age: timedelta) -> int:
+        """Remove the upload sessions that nobody has written to for `age`; return how many.
+
+        Raises:
+            StoreError: the store can't be changed.
+        """
+        return upkeep.expire_uploads(self._context, age)
 
 
 def _user() -> str:
