@@ -27,10 +27,12 @@ def registry(root: str, actor: str, may_write: bool) -> ASGIApp:
 
     What its tags used to point to is kept for ever: nobody else may have it.
     """
+    from killick.rules import Policy
     from killick.server import OPEN, Everybody, application
     from killick.store import Store
 
-    store = Store(Path(root), actor=actor, lease=LEASE, retention=None)
+    policy = Policy(sparse=True)
+    store = Store(Path(root), actor=actor, lease=LEASE, retention=None, policy=policy)
     why = "anonymous callers may only pull from this registry"
     gate = OPEN if may_write else Everybody("pull", why=why)
     return application(store, gate, on_close=store.close)

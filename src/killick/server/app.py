@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from killick.errors import KillickError
 from killick.repository import Registry
+from killick.rules import Policy
 from killick.server import blobs, extensions, ledger, listing, manifests, uploads
 from killick.server.access import READ_ONLY, Caller, Gate, Right
 from killick.server.calls import Call, Limits, Site
@@ -30,6 +31,8 @@ from killick.server.responses import (
 )
 from killick.server.routes import Kind, target_of
 from killick.server.spool import Spool
+
+BY_SPECIFICATION = Policy(sparse=True)
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -142,12 +145,14 @@ def application(
     gate: Gate = READ_ONLY,
     limits: Limits | None = None,
     on_close: Callable[[], None] | None = None,
+    policy: Policy = BY_SPECIFICATION,
 ) -> Starlette:
     """Return the registry's API over `registry`, as an ASGI application.
 
+    `policy` says what is refused before `registry` is asked, which should have the same one.
     `on_close` is called when the server stops (to close what `registry` stands on).
     """
-    site = Site(registry, gate, limits or Limits(), Spool())
+    site = Site(registry, gate, limits or Limits(), Spool(), policy)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -13,7 +13,7 @@ from secrets import token_hex
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
-from killick.digest import Bytes, Digest, chunks, digest_of
+from killick.digest import CANONICAL, Bytes, Digest, chunks, digest_of
 from killick.errors import KillickError, StoreError, StoreFull, UploadUnknown
 from killick.manifest import Descriptor
 from killick.repository import BLOB_TYPE, Content, Upload, Uploads
@@ -79,7 +79,8 @@ class _SpooledUploads:
         self.name = name
         self.repository = repository
 
-    def begin(self) -> Upload:
+    def begin(self, algorithm: str = CANONICAL, /) -> Upload:
+        Digest.of(b"", algorithm)
         upload = _SpooledUpload(self)
         self.spool.add(self.name, upload)
         return upload

@@ -9,8 +9,8 @@ from typing import Any
 from killick.digest import Digest
 from killick.names import Tag
 from killick.repository import LOCAL, Move
+from killick.store.columns import COLUMNS, to_move
 from killick.store.database import Database
-from killick.store.ledger import COLUMNS, to_move
 
 _PAGE = 500
 _NEWEST = 2**62
