@@ -45,9 +45,10 @@ def overrides(
 def _refusal(rule: Rule, repository: str, made: Move, *, stands: bool) -> Immutable:
     digest = made.to.digest if made.to is not None else None
     since, actor = rfc3339(made.time), made.cause.actor
-    text = f"it stands at {digest} since {since}, by {actor}"
+    when = f"{made.time:%Y-%m-%dT%H:%M:%SZ}"
+    text = f"it stands at {digest} since {when}, by {actor}"
     if not stands:
-        text = f"it was removed, and only comes back as {digest} ({since}, by {actor})"
+        text = f"it was removed, and only comes back as {digest} ({when}, by {actor})"
     return Immutable(
         f"{repository}:{made.tag} is immutable: {text}",
         detail={

@@ -20,6 +20,8 @@ from killick.names import Tag
 SEMVER: Final = "semver"
 EVERYWHERE: Final = "**"
 MOST_PATTERN_CHARACTERS: Final = 255
+MOST_STARS: Final = 3
+"""With each star, what a name can cost to compare is multiplied by its length."""
 
 _NUMBER = "(?:0|[1-9][0-9]*)"
 _SEMVER = re.compile(rf"v?{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:[-_][0-9A-Za-z._-]+)?")
@@ -145,8 +147,8 @@ def check_pattern(pattern: str) -> None:
     """
     if not 0 < len(pattern) <= MOST_PATTERN_CHARACTERS:
         raise UsageError(f"a pattern has 1 to {MOST_PATTERN_CHARACTERS} characters")
-    if pattern.count("*") > 8:
-        raise UsageError(f"the pattern {pattern} has more than 8 stars")
+    if len(_STAR.findall(pattern)) > MOST_STARS:
+        raise UsageError(f"the pattern {pattern} has more than {MOST_STARS} stars")
 
 
 @lru_cache(maxsize=1024)
