@@ -20,6 +20,7 @@ KillickError                        exit  code
 │   ├── UploadUnknown                 4   upload-unknown
 │   └── PlatformUnknown               4   platform-unknown
 ├── Denied                            5   denied
+│   ├── Immutable                     5   immutable (a tag that a rule keeps where it is)
 │   └── Unauthorized                  5   unauthorized
 ├── Conflict                          1   conflict (a compare-and-swap that found something else)
 ├── Unsupported                       1   unsupported
@@ -39,6 +40,7 @@ sockets in `client`), so that callers only ever meet this tree. No error carries
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 Side = Literal["local", "remote", "engine", "file"]
@@ -190,10 +192,44 @@ class Unauthorized(Denied):
     code = "unauthorized"
 
 
+class Immutable(Denied):
+    """A rule keeps a tag where it is. `detail` says where that is, since when, and by which rule.
+
+    Its values are texts, or None where nothing is known.
+    """
+
+    code = "immutable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: Mapping[str, str | None] | None = None,
+        side: Side = "local",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, side=side, hint=hint)
+        self.detail = dict(detail or {})
+
+
 class Conflict(KillickError):
-    """A name did not point to what the caller expected, so it was not moved."""
+    """A name did not point to what the caller expected, so it was not moved.
+
+    `current` is the digest that it points to, where that is known.
+    """
 
     code = "conflict"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        current: str | None = None,
+        side: Side = "local",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, side=side, hint=hint)
+        self.current = current
 
 
 class Unsupported(KillickError):

@@ -36,17 +36,26 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
 
     What its tags used to point to is kept for ever: nobody else may have it.
     """
+    from killick.rules import Policy
     from killick.server import application
     from killick.store import Store
 
-    read_only = configuration.read_only
-    store = Store(Path(root), actor=actor, read_only=read_only, lease=LEASE, retention=None)
+    policy = Policy(sparse=True)
+    store = Store(
+        Path(root),
+        actor=actor,
+        read_only=configuration.read_only,
+        lease=LEASE,
+        retention=None,
+        policy=policy,
+    )
     return application(
         store,
         _gate(configuration),
         _limits(configuration),
         store.close,
         _operations(configuration, store, worker),
+        policy,
     )
 
 

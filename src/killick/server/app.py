@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import KillickError
 from killick.repository import Registry
+from killick.rules import Policy
 from killick.server import blobs, extensions, ledger, listing, manifests, upkeep, uploads
 from killick.server.access import READ_ONLY, Caller, Gate, Right
 from killick.server.calls import Call, Limits, Site
@@ -34,6 +35,8 @@ from killick.server.responses import (
 )
 from killick.server.routes import Kind, target_of
 from killick.server.spool import Spool
+
+BY_SPECIFICATION = Policy(sparse=True)
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -156,13 +159,15 @@ def application(
     limits: Limits | None = None,
     on_close: Callable[[], None] | None = None,
     operations: Operations | None = None,
+    policy: Policy = BY_SPECIFICATION,
 ) -> ASGIApp:
     """Return the registry's API over `registry`, as an ASGI application.
 
+    `policy` says what is refused before `registry` is asked, which should have the same one.
     `on_close` is called when the server stops (to close what `registry` stands on).
     """
     operations = operations or Operations()
-    site = Site(registry, gate, limits or Limits(), Spool(), operations)
+    site = Site(registry, gate, limits or Limits(), Spool(), operations, policy)
     health = Health(operations, gate)
 
     @asynccontextmanager
