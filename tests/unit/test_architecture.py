@@ -15,11 +15,11 @@ SOURCE = Path(killick.__file__).parent
 ROWS = (
     {"errors"},
     {"digest", "files", "moments", "strictjson", "tarball"},
-    {"changes", "compression", "names", "platforms"},
+    {"changes", "compression", "names", "platforms", "rights"},
     {"manifest", "observation"},
     {"repository"},
     {"inventory", "moves", "transfer", "travel", "wire"},
-    {"archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
+    {"accounts", "archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
     {"cli"},
     {"__main__"},
 )

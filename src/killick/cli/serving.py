@@ -11,10 +11,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from killick.cli import guarding
 from killick.errors import UsageError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+
+    from killick.server.configuration.access import Access
 
 MOST_PORT = 65535
 LEASE = timedelta(hours=1)
@@ -22,18 +25,24 @@ LEASE = timedelta(hours=1)
 _ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[^:\[\]]*):)?([0-9]{1,5})")
 
 
-def registry(root: str, actor: str, may_write: bool) -> ASGIApp:
+def registry(root: str, actor: str, access: Access, alone: bool) -> ASGIApp:
     """Return a registry that keeps what it is given in the folder `root`.
 
-    What its tags used to point to is kept for ever: nobody else may have it.
+    What its tags used to point to is kept for ever: nobody else may have it. `alone`: only this
+    machine can reach it.
     """
-    from killick.server import OPEN, Everybody, application
+    from killick.server import BehindProxies, application, network
     from killick.store import Store
 
     store = Store(Path(root), actor=actor, lease=LEASE, retention=None)
-    why = "anonymous callers may only pull from this registry"
-    gate = OPEN if may_write else Everybody("pull", why=why)
-    return application(store, gate, on_close=store.close)
+    gate = guarding.gate(Path(root), access, alone=alone)
+
+    def close() -> None:
+        gate.close()
+        store.close()
+
+    app = application(store, gate, on_close=close, public_url=access.public_url)
+    return BehindProxies(app, map(network, access.trusted_proxies))
 
 
 def local_store(root: str, actor: str) -> ASGIApp:

@@ -3,12 +3,14 @@
 from killick.server.access import OPEN, READ_ONLY, Caller, Everybody, Gate, Right
 from killick.server.app import application
 from killick.server.calls import Limits
+from killick.server.proxies import BehindProxies, network
 from killick.server.run import run
 from killick.server.view import RenamedRegistry, stored_name, visible_name
 
 __all__ = [
     "OPEN",
     "READ_ONLY",
+    "BehindProxies",
     "Caller",
     "Everybody",
     "Gate",
@@ -16,6 +18,7 @@ __all__ = [
     "RenamedRegistry",
     "Right",
     "application",
+    "network",
     "run",
     "stored_name",
     "visible_name",

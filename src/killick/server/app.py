@@ -17,8 +17,9 @@ from starlette.types import Receive, Scope, Send
 
 from killick.errors import KillickError
 from killick.repository import Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, uploads
-from killick.server.access import READ_ONLY, Caller, Gate, Right
+from killick.server import blobs, extensions, ledger, listing, manifests, tokens, uploads
+from killick.server.access import READ_ONLY, Gate, Need
+from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
 from killick.server.responses import (
     Refused,
@@ -50,15 +51,16 @@ async def base(call: Call) -> Response:  # noqa: ARG001 - a handler as the other
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What answers one method on one kind of path, and the right that it takes (None: none)."""
+    """What answers one method on one kind of path, and what it needs (None: nothing)."""
 
-    right: Right | None
+    need: Need | None
     handle: Handler
 
 
 ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
-    "base": {"GET": Endpoint(None, base)},
-    "catalog": {"GET": Endpoint(None, _threaded(listing.catalog))},
+    "base": {"GET": Endpoint("login", base)},
+    "token": {"GET": Endpoint(None, tokens.get), "POST": Endpoint(None, tokens.post)},
+    "catalog": {"GET": Endpoint("list", _threaded(listing.catalog))},
     "discover": {"GET": Endpoint(None, _threaded(extensions.discover))},
     "tag-history": {"GET": Endpoint("pull", _threaded(ledger.oci_history))},
     "history": {"GET": Endpoint("pull", _threaded(ledger.history))},
@@ -84,7 +86,8 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "DELETE": Endpoint("push", uploads.cancel),
     },
 }
-"""The catalog takes no right: it shows to each caller what that caller may pull."""
+"""The catalog shows to each caller what that caller may pull. The base needs a login wherever there
+are accounts: there clients find out how to log in, also where anybody may pull."""
 
 
 class _Api:
@@ -101,22 +104,13 @@ class _Api:
     async def _answer(self, request: Request) -> Response:
         target = target_of(request.scope["raw_path"])
         endpoint = _endpoint(request.method, target.kind)
-        caller = await self._admit(request, endpoint.right, target.name)
-        return await endpoint.handle(Call(request, self._site, caller, target.name, target.item))
-
-    async def _admit(self, request: Request, right: Right | None, repository: str) -> Caller:
-        """Return who calls.
-
-        Raises:
-            Unauthorized, Denied: they lack the right.
-        """
-        gate, credentials = self._site.gate, request.headers.get("authorization")
-        caller = gate.recall(credentials)
-        if caller is None:
-            caller = await run_in_threadpool(gate.identify, credentials)
-        if right is not None and not caller.may(right, repository):
-            raise gate.refusal(caller, right, repository)
-        return caller
+        admission = self._site.admission
+        caller = await admission.admit(request, endpoint.need, target.name)
+        call = Call(request, self._site, caller, target.name, target.item)
+        answer = await endpoint.handle(call)
+        if endpoint.need == "admin" and request.method != "GET":
+            await run_in_threadpool(call.audit, "ordered", what=target.kind, item=target.item)
+        return answer
 
 
 def _endpoint(method: str, kind: Kind) -> Endpoint:
@@ -142,12 +136,14 @@ def application(
     gate: Gate = READ_ONLY,
     limits: Limits | None = None,
     on_close: Callable[[], None] | None = None,
+    public_url: str | None = None,
 ) -> Starlette:
     """Return the registry's API over `registry`, as an ASGI application.
 
-    `on_close` is called when the server stops (to close what `registry` stands on).
+    `on_close` is called when the server stops (to close what `registry` stands on). `public_url` is
+    where callers find the registry, if it can't be told from their calls.
     """
-    site = Site(registry, gate, limits or Limits(), Spool())
+    site = Site(registry, gate, limits or Limits(), Spool(), Admission(gate, public_url))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

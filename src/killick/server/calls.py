@@ -9,8 +9,9 @@ from starlette.requests import Request
 from killick.digest import Digest
 from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Tag
-from killick.repository import Cause, Kind, Registry, Repository
-from killick.server.access import Caller, Gate
+from killick.repository import Cause, Kind, Move, Registry, Repository
+from killick.server.access import Auditor, Caller, Gate
+from killick.server.admission import Admission, who_calls
 from killick.server.spool import Spool
 
 
@@ -36,6 +37,7 @@ class Site:
     gate: Gate
     limits: Limits
     spool: Spool
+    admission: Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,19 @@ class Call:
         """Return what the ledger shall say about a move that this call makes."""
         client = self.request.client
         return Cause(kind, f"{self.caller.name}@{client.host if client else 'unknown'}")
+
+    def audit(self, event: str, **details: object) -> None:
+        """Write into the audit log, if there is one, what the caller has done. May block."""
+        gate = self.site.gate
+        if isinstance(gate, Auditor):
+            who = who_calls(self.request, self.caller.name)
+            gate.record(event, who, {"repository": self.name or None, **details})
+
+    def audit_move(self, move: Move) -> None:
+        """Write into the audit log where the caller has moved a tag from and to. May block."""
+        before = None if move.previous is None else str(move.previous)
+        after = None if move.to is None else str(move.to.digest)
+        self.audit("tag-moved", tag=move.tag, how=move.cause.kind, before=before, after=after)
 
     def reference(self) -> Tag | Digest:
         """Return the item as a tag or a digest.

@@ -23,6 +23,7 @@ from killick.repository import (
     Content,
     Deletable,
     Expected,
+    Kind,
     Ledger,
     Referrers,
 )
@@ -96,6 +97,7 @@ def delete(call: Call) -> Response:
         _move(call, reference, None, expectation)
     elif isinstance(repository, Deletable):
         repository.delete(repository.resolve(reference), call.cause("deleted"))
+        call.audit("manifest-deleted", digest=str(reference))
     else:
         raise Unsupported("this registry does not delete manifests")
     return empty(202)
@@ -128,7 +130,10 @@ def _check_blobs(repository: Content, document: Manifest) -> None:
 def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) -> None:
     repository = call.repository
     if isinstance(repository, Ledger):
-        repository.move(tag, to, call.cause("deleted" if to is None else "pushed"), expectation)
+        kind: Kind = "deleted" if to is None else "pushed"
+        move = repository.move(tag, to, call.cause(kind), expectation)
+        if move is not None:
+            call.audit_move(move)
     elif expectation is not ANYTHING:
         raise Unsupported("this registry can't compare and swap its tags")
     elif to is None:

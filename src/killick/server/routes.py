@@ -23,6 +23,7 @@ Kind = Literal[
     "digests",
     "standing",
     "rollback",
+    "token",
 ]
 
 _MOST_CHARACTERS = 2048
@@ -61,6 +62,8 @@ def target_of(path: bytes) -> Target:
         return Target("catalog")
     if rest == ["_oci", "ext", "discover"]:
         return Target("discover")
+    if rest == ["_killick", "token"]:
+        return Target("token")
     target = _in_repository(rest)
     if not is_path(target.name):
         raise BadReference(f"{target.name[:200]!r} is not the name of a repository")

@@ -128,6 +128,8 @@ def _mount(call: Call, digest: Digest) -> Descriptor | None:
     sister = call.query("from")
     if sister is None or not is_path(sister) or not isinstance(repository, Mountable):
         return None
+    if not call.caller.may("pull", sister):
+        return None  # as if there were no such blob: whether there is, is not theirs to know
     with suppress(NotFound):
         d = call.site.registry.repository(sister).find(digest)
         if repository.mount(d, sister):

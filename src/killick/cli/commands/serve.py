@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 
-from killick.cli import serving
+from killick.cli import guarding, serving
 from killick.cli.context import Session
 from killick.cli.settings import data_folder
 from killick.cli.verb import verb
 from killick.errors import UsageError
+
+if TYPE_CHECKING:
+    from killick.server.configuration.access import Anonymous
 
 
 @verb(
@@ -41,6 +45,7 @@ def command(
     stop (Ctrl-C), and prints where it listens.
     """
     from killick.server import run
+    from killick.server.configuration.access import Access
     from killick.store import Store
 
     if of_store and (root is not None or anonymous == "all"):
@@ -48,21 +53,25 @@ def command(
             "--store serves the local store, to be read only", hint="leave the other off"
         )
     host, port = serving.parse_address(addr)
-    if anonymous is None and not serving.is_loopback(host):
-        raise UsageError(
-            f"{addr} can be reached from other machines, and there are no accounts",
-            hint="say what anybody may do, by --anonymous pull or --anonymous all",
-        )
+    access = Access(anonymous=cast("Anonymous", anonymous))
+    alone = serving.is_loopback(host)
     place = session.settings.store if of_store else (root or data_folder() / "registry")
+    if of_store and anonymous is None and not alone:
+        raise UsageError(f"{addr} can be reached from other machines", hint="add --anonymous pull")
     if of_store:
         make = partial(serving.local_store, str(place), session.actor)
     else:
-        make = partial(serving.registry, str(place), session.actor, anonymous != "pull")
+        guarding.check(place, access, addr, alone=alone)
+        make = partial(serving.registry, str(place), session.actor, access, alone)
     # What is wrong with it is to be said before anything is announced, and not by a worker.
     Store(place, actor=session.actor, read_only=of_store).close()
-    may = "pull" if of_store or anonymous == "pull" else "pull, push and delete"
+    if of_store:
+        may = "anybody may pull"
+    else:
+        may = guarding.announced(place, access, alone=alone)
+        guarding.record_rules(place, access, session.actor)
 
     def announce(url: str) -> None:
-        click.echo(f"Serving {place} at {url} (anybody may {may})")
+        click.echo(f"Serving {place} at {url} ({may})")
 
     run(make, (host, port), announce)
