@@ -61,10 +61,12 @@ class Place:
         if self.folder.is_dir():
             return
         with translating(f"make {self.folder}"):
-            files.make_dirs(self.root)
-            self.folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            files.make_dirs(self.root.parent)
+            for path in (self.root, self.folder):
+                if not path.is_dir():
+                    path.mkdir(mode=FOLDER_MODE, exist_ok=True)
+                    files.sync_dir(path.parent)
             self.give(self.folder)
-            files.sync_dir(self.root)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
