@@ -6,8 +6,9 @@ import getpass
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from killick.accounts import Audit, Directory
 
 MOST_PASSWORD_CHARACTERS = 4096
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +70,25 @@ class Desk:
         self.audit.record(event, self.who, details)
 
 
-def registry_options(function: Decorated) -> Decorated:
-    """Give a command `--root` and `--config`, which it gets as a `Desk` in their place."""
+def registry_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Give a command `--root` and `--config`; it gets the `desk` that they lead to."""
+
+    @wraps(function)
+    def at_desk(*, root: Path | None, config: Path | None, **named: object) -> int | None:
+        session = click.get_current_context().ensure_object(Session)
+        return function(desk=desk(session.actor, root, config), **named)
+
     path = click.Path(path_type=Path)
+    decorated: Callable[..., int | None] = at_desk
     for flag, text in (
         ("--config", "The file of settings by which the registry is served."),
         ("--root", "The registry's folder (as serve has it)."),
     ):
-        function = click.option(flag, type=path, metavar="PATH", help=text)(function)
-    return function
+        decorated = click.option(flag, type=path, metavar="PATH", help=text)(decorated)
+    return decorated
 
 
-def desk(session: Session, root: Path | None, config: Path | None) -> Desk:
+def desk(actor: str, root: Path | None, config: Path | None) -> Desk:
     """Return the desk of the registry in `root`, or of the one that `config` is for.
 
     Raises:
@@ -91,7 +98,7 @@ def desk(session: Session, root: Path | None, config: Path | None) -> Desk:
 
     configuration = load(config)
     place = root or configuration.root or data_folder() / "registry"
-    return Desk(place, guarding.audit_log(place, configuration.access), Who(session.actor, "local"))
+    return Desk(place, guarding.audit_log(place, configuration.access), Who(actor, "local"))
 
 
 def asked_password(from_stdin: object) -> str:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from killick.cli import registers
-from killick.cli.context import Session
 from killick.cli.output import Listing, Style, format_options
 from killick.cli.printing import note, write
-from killick.cli.registers import registry_options
+from killick.cli.registers import Desk, registry_options
 from killick.cli.verb import Family, verb
 from killick.errors import UsageError
 from killick.moments import rfc3339, utc_now
 from killick.rights import EVERYWHERE, RIGHTS, check_pattern, check_right
 
 if TYPE_CHECKING:
-    from killick.accounts import AccessToken
+    from killick.accounts import AccessToken, Directory
 
 USUAL_LIFE = "90d"
 NEVER = "never"
@@ -89,10 +86,7 @@ class _Line:
 )
 @click.option("--expires", default=USUAL_LIFE, show_default=True, help="12h, 30d, never.")
 @registry_options
-@click.pass_obj
-def _create(
-    session: Session, account: str, root: Path | None, config: Path | None, **how: tuple[str, ...]
-) -> None:
+def _create(desk: Desk, account: str, **how: tuple[str, ...]) -> None:
     """Print a new access token, which is kept nowhere: it is shown this once.
 
     It is used in place of the account's password (docker login -u ACCOUNT), and lets it do at most
@@ -115,7 +109,7 @@ def _create(
         rights=tuple(check_right(word) for word in how["rights"]) or RIGHTS,
         repositories=tuple(check_pattern(p) for p in how["repositories"]) or (EVERYWHERE,),
     )
-    registers.desk(session, root, config).change(
+    desk.change(
         lambda directory: directory.with_token(token),
         "token-created",
         token=token.id,
@@ -131,29 +125,28 @@ def _create(
 @click.argument("account", required=False)
 @format_options(quiet="Only the IDs.")
 @registry_options
-@click.pass_obj
-def _ls(
-    session: Session, /, account: str | None, style: Style, root: Path | None, config: Path | None
-) -> None:
+def _ls(desk: Desk, account: str | None, style: Style) -> None:
     """List access tokens, of one account or of all."""
-    directory = registers.desk(session, root, config).read()
+    directory = desk.read()
     if account is not None:
         directory.account(account)
     tokens = [t for t in directory.tokens.values() if account in (None, t.account)]
     tokens.sort(key=lambda token: (token.account, token.created))
-    _LISTING.show((_Line(token, session.now) for token in tokens), style)
+    _LISTING.show((_Line(token, utc_now()) for token in tokens), style)
 
 
 @verb("rm", examples="killick token rm 2f6ad1c09b3e")
 @click.argument("ids", nargs=-1, required=True, metavar="ID…")
 @registry_options
-@click.pass_obj
-def _rm(session: Session, ids: tuple[str, ...], root: Path | None, config: Path | None) -> None:
+def _rm(desk: Desk, ids: tuple[str, ...]) -> None:
     """Take access tokens back. Whatever logged in with one is logged out."""
-    desk = registers.desk(session, root, config)
     for one in ids:
-        desk.change(lambda directory, i=one: directory.without_token(i), "token-removed", token=one)
+        desk.change(_without(one), "token-removed", token=one)
         write([one])
+
+
+def _without(token_id: str) -> Callable[[Directory], Directory]:
+    return lambda directory: directory.without_token(token_id)
 
 
 def _life(text: str) -> timedelta | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from killick.cli import registers
-from killick.cli.context import Session
 from killick.cli.output import Listing, Style, format_options
 from killick.cli.printing import write
-from killick.cli.registers import registry_options
+from killick.cli.registers import Desk, registry_options
 from killick.cli.verb import Family, verb
 from killick.errors import UsageError
 from killick.moments import rfc3339, utc_now
@@ -69,8 +67,7 @@ class _Line:
 @click.option("--robot", is_flag=True, help="Has no password; access tokens get it in.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
 @registry_options
-@click.pass_obj
-def _add(session: Session, name: str, root: Path | None, config: Path | None, **how: bool) -> None:
+def _add(desk: Desk, name: str, **how: bool) -> None:
     """Make an account, and ask for its password.
 
     The first account closes the registry to whoever has none.
@@ -82,7 +79,7 @@ def _add(session: Session, name: str, root: Path | None, config: Path | None, **
         raise UsageError("--robot and --password-stdin exclude each other")
     password = None if how["robot"] else hashed(registers.asked_password(how["password_stdin"]))
     account = Account(name, utc_now(), password, is_admin=how["admin"])
-    registers.desk(session, root, config).change(
+    desk.change(
         lambda directory: directory.with_new(account),
         "account-added",
         account=name,
@@ -94,22 +91,19 @@ def _add(session: Session, name: str, root: Path | None, config: Path | None, **
 @verb("rm", examples="killick user rm ben")
 @click.argument("names", nargs=-1, required=True, metavar="NAME…")
 @registry_options
-@click.pass_obj
-def _rm(session: Session, names: tuple[str, ...], root: Path | None, config: Path | None) -> None:
+def _rm(desk: Desk, names: tuple[str, ...]) -> None:
     """Remove accounts with their tokens. What they pushed stays, and so does its history."""
-    desk = registers.desk(session, root, config)
     for name in names:
-        desk.change(lambda directory, n=name: directory.without(n), "account-removed", account=name)
+        desk.change(_without(name), "account-removed", account=name)
         write([name])
 
 
 @verb("ls", examples="killick user ls --json")
 @format_options(quiet="Only the names.")
 @registry_options
-@click.pass_obj
-def _ls(session: Session, /, style: Style, root: Path | None, config: Path | None) -> None:
+def _ls(desk: Desk, style: Style) -> None:
     """List the accounts."""
-    directory = registers.desk(session, root, config).read()
+    directory = desk.read()
     owners = [token.account for token in directory.tokens.values()]
     accounts = sorted(directory.accounts.values(), key=lambda account: account.name)
     _LISTING.show((_Line(account, owners.count(account.name)) for account in accounts), style)
@@ -125,14 +119,10 @@ def _ls(session: Session, /, style: Style, root: Path | None, config: Path | Non
 @click.argument("name")
 @click.option("--password-stdin", is_flag=True, help="Read the password from stdin.")
 @registry_options
-@click.pass_obj
-def _passwd(
-    session: Session, name: str, password_stdin: bool, root: Path | None, config: Path | None
-) -> None:
+def _passwd(desk: Desk, name: str, password_stdin: bool) -> None:
     """Give an account another password. Whatever logged in with the old one is logged out."""
     from killick.accounts import hashed
 
-    desk = registers.desk(session, root, config)
     desk.read().account(name)
     password = hashed(registers.asked_password(password_stdin))
     desk.change(
@@ -154,10 +144,7 @@ def _passwd(
 @click.option("--admin/--no-admin", default=None, help="Whether it may do everything.")
 @click.option("--enable/--disable", "enabled", default=None, help="Whether it is let in.")
 @registry_options
-@click.pass_obj
-def _set(
-    session: Session, name: str, root: Path | None, config: Path | None, **states: bool | None
-) -> None:
+def _set(desk: Desk, name: str, **states: bool | None) -> None:
     """Change what an account is. A disabled one is logged out, and keeps its tokens for later."""
     stated = {key: value for key, value in states.items() if value is not None}
     if not stated:
@@ -165,13 +152,17 @@ def _set(
     changes: dict[str, object] = {f"is_{key}": value for key, value in stated.items()}
     if stated.get("enabled") is False:
         changes["stamp"] = _new_stamp()
-    registers.desk(session, root, config).change(
+    desk.change(
         lambda directory: _changed(directory, name, **changes),
         "account-changed",
         account=name,
         **stated,
     )
     write([name])
+
+
+def _without(name: str) -> Callable[[Directory], Directory]:
+    return lambda directory: directory.without(name)
 
 
 def _changed(directory: Directory, name: str, **changes: object) -> Directory:
