@@ -2,7 +2,6 @@
 
 import base64
 import json
-from contextlib import contextmanager
 from dataclasses import replace
 
 from starlette.testclient import TestClient
