@@ -30,6 +30,7 @@ from killick.server import application
 
 PASSWORD = "correct horse battery"
 QUICK = 4
+USUAL_COST = passwords.COST
 
 
 class World:

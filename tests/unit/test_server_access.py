@@ -144,7 +144,7 @@ NEEDS = {"base": "login", "token": None, "catalog": "list", "discover": None, "u
 BY_METHOD = {"GET": "pull", "HEAD": "pull", "PUT": "push", "POST": "push", "DELETE": "delete"}
 
 
-@pytest.mark.parametrize("cell", cells(), ids="-".join)
+@pytest.mark.parametrize("cell", list(cells()), ids="-".join)
 def test_an_endpoint_needs_what_its_method_says(cell):
     kind, method = cell
     assert needed(kind, method) == (NEEDS[kind] if kind in NEEDS else BY_METHOD[method])
