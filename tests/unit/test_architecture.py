@@ -15,11 +15,11 @@ SOURCE = Path(killick.__file__).parent
 ROWS = (
     {"bounds", "errors"},
     {"digest", "files", "moments", "strictjson", "tarball"},
-    {"changes", "compression", "names", "platforms"},
+    {"changes", "compression", "names", "platforms", "rights"},
     {"manifest", "observation", "openvex", "rules"},
     {"repository"},
     {"chain", "immutability", "inventory", "moves", "transfer", "travel", "wire"},
-    {"archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
+    {"accounts", "archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
     {"cli"},
     {"__main__"},
 )

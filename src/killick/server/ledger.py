@@ -129,6 +129,8 @@ def _roll_back(call: Call, raw: bytes) -> Response:
     moved = ledger.move(
         tag, to, call.cause("rolled-back"), now if expectation is ANYTHING else expectation
     )
+    if moved is not None:
+        call.audit_move(moved)
     return json_answer(
         {
             "name": call.name,

@@ -29,7 +29,7 @@ def tags(call: Call) -> Response:
 def catalog(call: Call) -> Response:
     """Answer with the names of all repositories that the caller may pull from, in ASCII order."""
     names = call.site.registry.repositories(call.query("last") or "")
-    shown = (name for name in names if call.caller.may("pull", name))
+    shown = (name for name in names if call.caller.may("list", name))
     page, headers = _page(call, "/v2/_catalog", shown)
     return json_answer({"repositories": page}, headers)
 

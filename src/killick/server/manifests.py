@@ -26,6 +26,7 @@ from killick.repository import (
     Content,
     Deletable,
     Expected,
+    Kind,
     Knowing,
     Ledger,
     Referrers,
@@ -108,6 +109,7 @@ def delete(call: Call) -> Response:
         return empty(202, {CHANGE: change} if change else None)
     if isinstance(repository, Deletable):
         repository.delete(repository.resolve(reference), call.cause("deleted"))
+        call.audit("manifest-deleted", digest=str(reference))
     else:
         raise Unsupported("this registry does not delete manifests")
     return empty(202)
@@ -135,7 +137,7 @@ def _check_parts(call: Call, repository: Content, document: Document) -> None:
 
     Registries take sparse manifests by default (distribution-spec); a caller can ask for more.
     """
-    strict = not call.site.policy.sparse
+    strict = not call.site.operations.policy.sparse
     if not strict and (isinstance(document, Index) or not call.wants_whole):
         return
     parts = {d.digest: d for d in document.children() if not d.is_foreign}
@@ -157,11 +159,12 @@ def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) ->
     """Move a tag; return what that changed, as a header says it, where somebody keeps account."""
     repository = call.repository
     if isinstance(repository, Ledger):
-        cause = call.cause("deleted" if to is None else "pushed")
-        made = repository.move(tag, to, cause, expectation)
+        kind: Kind = "deleted" if to is None else "pushed"
+        made = repository.move(tag, to, call.cause(kind), expectation)
         if made is None:
             _log.info("%s:%s stands at %s already", call.name, tag, to.digest if to else None)
             return f'no-op; tag="{tag}"'
+        call.audit_move(made)
         was = f'; previous="{made.previous}"' if made.previous else ""
         return f'{made.change}; tag="{tag}"{was}'
     if expectation is not ANYTHING:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 DISCOVER: Final = "_oci/ext/discover"
 TAG_HISTORY: Final = "_oci/tag-history"
+TOKEN: Final = "_killick/token"  # noqa: S105 - a path
 OCI: Final = "_oci"
 KILLICK: Final = "_killick"
 SWAP: Final = "compare-and-swap"
