@@ -26,7 +26,7 @@ from killick.accounts import (
 from killick.memory import MemoryRegistry
 from killick.moments import utc_now
 from killick.rights import RIGHTS
-from killick.server import application
+from killick.server import Operations, application
 
 PASSWORD = "correct horse battery"
 QUICK = 4
@@ -60,7 +60,8 @@ class World:
         return AccountsGate(replace(parts, clock=self.clock) if self.clock else parts)
 
     def client(self, **options):
-        return TestClient(application(self.registry, self.gate, **options))
+        operations = Operations(**options)
+        return TestClient(application(self.registry, self.gate, operations=operations))
 
     def add(self, name, password=PASSWORD, **facts):
         account = Account(name, utc_now(), password and hashed(password), **facts)

@@ -34,6 +34,8 @@ PATHS = {
     "blob": "/v2/{}/blobs/" + DIGEST,
     "uploads": "/v2/{}/blobs/uploads/",
     "upload": "/v2/{}/blobs/uploads/u",
+    "chores": "/v2/_killick/chores",
+    "chore": "/v2/_killick/chores/gc",
 }
 
 # What each caller may do in team-a/**, in team-b/**, and in the registry as a whole; by hand, and
@@ -140,6 +142,7 @@ def test_every_kind_of_path_is_in_the_matrix():
 
 
 NEEDS = {"base": "login", "token": None, "catalog": "list", "discover": None, "upload": "push"}
+NEEDS |= {"chores": "admin", "chore": "admin"}
 """What endpoints need that are no content of a repository; all others by their method."""
 BY_METHOD = {"GET": "pull", "HEAD": "pull", "PUT": "push", "POST": "push", "DELETE": "delete"}
 
@@ -214,7 +217,7 @@ def fill(world, name):
 
 
 def read(answer, name):
-    headers = {k: v for k, v in answer.headers.items() if k not in ("date",)}
+    headers = {k: v for k, v in answer.headers.items() if k not in ("date", "x-request-id")}
     return answer.status_code, str(headers).replace(name, "NAME"), answer.text.replace(name, "NAME")
 
 
@@ -510,6 +513,7 @@ def test_the_audit_log_tells_what_was_done(world):
     assert world.events("manifest-deleted")[0]["digest"] == digest
     assert world.events("refused")[0]["need"] == "delete"
     assert {e["from"] for e in world.log} == {"testclient"}
+    assert len({e["request"] for e in world.log if e["event"] == "tag-moved"} - {None}) == 3
     assert {e["repository"] for e in world.log if e["event"] != "login"} == {"app"}
 
 

@@ -3,9 +3,13 @@
 from killick.server.access import OPEN, READ_ONLY, Caller, Everybody, Gate, Right
 from killick.server.app import application
 from killick.server.calls import Limits
+from killick.server.certificates import TlsFiles
+from killick.server.operations import Operations
 from killick.server.proxies import BehindProxies, network
 from killick.server.run import run
+from killick.server.terms import Terms
 from killick.server.view import RenamedRegistry, stored_name, visible_name
+from killick.server.worker import Worker
 
 __all__ = [
     "OPEN",
@@ -15,8 +19,12 @@ __all__ = [
     "Everybody",
     "Gate",
     "Limits",
+    "Operations",
     "RenamedRegistry",
     "Right",
+    "Terms",
+    "TlsFiles",
+    "Worker",
     "application",
     "network",
     "run",

@@ -13,14 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import KillickError
 from killick.repository import Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, tokens, uploads
+from killick.server import blobs, extensions, ledger, listing, manifests, tokens, upkeep, uploads
 from killick.server.access import READ_ONLY, Gate, Need
 from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
+from killick.server.chores import kept_running
+from killick.server.health import Health
+from killick.server.operations import Operations
+from killick.server.recording import Observed, trace_of
 from killick.server.responses import (
     Refused,
     error_answer,
@@ -85,9 +89,15 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "PUT": Endpoint("push", uploads.finish),
         "DELETE": Endpoint("push", uploads.cancel),
     },
+    "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
+    "chore": {
+        "GET": Endpoint("admin", _threaded(upkeep.get_chore)),
+        "POST": Endpoint("admin", _threaded(upkeep.start_chore)),
+    },
 }
 """The catalog shows to each caller what that caller may pull. The base needs a login wherever there
-are accounts: there clients find out how to log in, also where anybody may pull."""
+are accounts: there clients find out how to log in, also where anybody may pull. What belongs to no
+repository is asked for as that of the repository `""`, which stands for the whole registry."""
 
 
 class _Api:
@@ -103,12 +113,13 @@ class _Api:
 
     async def _answer(self, request: Request) -> Response:
         target = target_of(request.scope["raw_path"])
+        trace_of(request.scope).route = target.kind
         endpoint = _endpoint(request.method, target.kind)
         admission = self._site.admission
         caller = await admission.admit(request, endpoint.need, target.name)
         call = Call(request, self._site, caller, target.name, target.item)
         answer = await endpoint.handle(call)
-        if endpoint.need == "admin" and request.method != "GET":
+        if endpoint.need == "admin" and request.method not in ("GET", "HEAD"):
             await run_in_threadpool(call.audit, "ordered", what=target.kind, item=target.item)
         return answer
 
@@ -136,28 +147,38 @@ def application(
     gate: Gate = READ_ONLY,
     limits: Limits | None = None,
     on_close: Callable[[], None] | None = None,
-    public_url: str | None = None,
-) -> Starlette:
+    operations: Operations | None = None,
+) -> ASGIApp:
     """Return the registry's API over `registry`, as an ASGI application.
 
-    `on_close` is called when the server stops (to close what `registry` stands on). `public_url` is
-    where callers find the registry, if it can't be told from their calls.
+    `on_close` is called when the server stops (to close what `registry` stands on).
     """
-    site = Site(registry, gate, limits or Limits(), Spool(), Admission(gate, public_url))
+    operations = operations or Operations()
+    admission = Admission(gate, operations.public_url)
+    site = Site(registry, gate, limits or Limits(), Spool(), operations, admission)
+    health = Health(operations, admission)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = site.limits.threads
         try:
-            yield
+            with kept_running(operations.chores):
+                yield
         finally:
             site.spool.close()
+            operations.recorder.close()
             if on_close is not None:
                 on_close()
 
     api = _Api(site)
-    return Starlette(
-        routes=[Route("/v2", api), Route("/v2/{rest:path}", api)],
+    inner = Starlette(
+        routes=[
+            Route("/v2", api),
+            Route("/v2/{rest:path}", api),
+            Route("/healthz", health.alive),
+            Route("/readyz", health.ready),
+            Route("/metrics", health.metrics),
+        ],
         exception_handlers={
             KillickError: on_killick_error,
             ClientDisconnect: on_disconnect,
@@ -166,3 +187,4 @@ def application(
         },
         lifespan=lifespan,
     )
+    return Observed(inner, operations.recorder, operations.drain)

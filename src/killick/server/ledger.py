@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick import moves, strictjson, travel
+from killick.bounds import bound
 from killick.digest import Digest
 from killick.errors import ContentError, ManifestUnknown, NotFound, TagUnknown, UsageError
 from killick.manifest import OCI_INDEX, Descriptor
@@ -27,8 +28,8 @@ from killick.server.conditions import expected
 from killick.server.responses import json_answer
 from killick.wire import tag_history
 
-MOST_ENTRIES = 1000
-MOST_BODY_BYTES = 4096
+MOST_ENTRIES = bound(1000, "entries", "entries in a page of history")
+MOST_BODY_BYTES = bound(4096, "bytes", "body of a rollback")
 MOST_BACK = 1_000_000
 _CURSOR = "sequence"
 

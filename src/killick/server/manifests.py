@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick import travel
+from killick.bounds import bound
 from killick.digest import Digest, verify
 from killick.errors import LimitExceeded, Unsupported
 from killick.manifest import (
@@ -33,7 +34,7 @@ from killick.server.conditions import expected, is_conditional, is_fresh
 from killick.server.responses import Refused, content_headers, empty, sending
 from killick.transfer import fetch_bytes
 
-MOST_TAGS = 100
+MOST_TAGS = bound(100, "tags", "tags that one push sets")
 _MOST_NAMED = 10
 
 

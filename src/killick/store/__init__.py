@@ -24,7 +24,7 @@ from killick.manifest import Descriptor
 from killick.moments import utc_now
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.store import durable, ledger, listing, search
+from killick.store import durable, ledger, listing, search, upkeep
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
@@ -35,9 +35,10 @@ from killick.store.leases import Leases
 from killick.store.listing import ImageRow
 from killick.store.repository import Rooms, StoreRepository
 from killick.store.search import Known
+from killick.store.upkeep import Looked
 from killick.store.uploads import UploadSessions
 
-__all__ = ["Collected", "Finding", "ImageRow", "Known", "Store", "StoreRepository"]
+__all__ = ["Collected", "Finding", "ImageRow", "Known", "Looked", "Store", "StoreRepository"]
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
@@ -152,6 +153,36 @@ class Store:
             StoreError: something can't be read at all.
         """
         return Check(self._context, self._blobs, roots).run()
+
+    def scrub(self, after: str = "") -> Iterator[Looked]:
+        """Hash what is stored, in the order of digests, beginning behind `after`.
+
+        What is damaged goes to quarantine.
+
+        Raises:
+            StoreError: something can't be read at all.
+        """
+        return upkeep.scrub(self._context, self._blobs, after)
+
+    def check_health(self) -> None:
+        """See that the database answers, and that files can be written (unless read-only).
+
+        Raises:
+            StoreError: the store can't do its work.
+        """
+        upkeep.check_health(self._context)
+
+    def count_uploads(self) -> int:
+        """Return how many upload sessions are open."""
+        return upkeep.count_uploads(self._context)
+
+    def expire_uploads(self, age: timedelta) -> int:
+        """Remove the upload sessions that nobody has written to for `age`; return how many.
+
+        Raises:
+            StoreError: the store can't be changed.
+        """
+        return upkeep.expire_uploads(self._context, age)
 
 
 def _user() -> str:
