@@ -17,16 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import Denied, KillickError
 from killick.repository import Registry
-from killick.server import (
-    blobs,
-    extensions,
-    ledger,
-    listing,
-    manifests,
-    tokens,
-    upkeep,
-    uploads,
-)
+from killick.server import blobs, extensions, ledger, listing, manifests, tokens, upkeep, uploads
 from killick.server.access import READ_ONLY, Gate, Need
 from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
@@ -131,12 +122,11 @@ class _Api:
         endpoint = _endpoint(request.method, target.kind)
         admission = self._site.admission
         caller = await admission.admit(request, endpoint.need, target.name)
-        trace_of(request.scope).caller = caller.name
         if self._site.operations.read_only and endpoint.need in _CHANGING:
             raise Denied("this registry is read-only for now")
         call = Call(request, self._site, caller, target.name, target.item)
         answer = await endpoint.handle(call)
-        if endpoint.need == "admin" and request.method != "GET":
+        if endpoint.need == "admin" and request.method not in ("GET", "HEAD"):
             await run_in_threadpool(call.audit, "ordered", what=target.kind, item=target.item)
         return answer
 
