@@ -51,12 +51,13 @@ from killick.repository import (
     Stay,
 )
 from killick.rules import EASY, Policy
+from killick.sightings import MemorySightings
 
 _AS: tuple[NodeKind, ...] = ("config", "manifest", "index", "layer", "diff", "blob")
 """What counts first where parents disagree on what a child is."""
 
 
-class MemoryRegistry:
+class MemoryRegistry(MemorySightings):
     """Repositories that last as long as the process. `actor` and `clock` go into the ledgers."""
 
     def __init__(
@@ -65,6 +66,7 @@ class MemoryRegistry:
         clock: Callable[[], datetime] = utc_now,
         policy: Policy = EASY,
     ) -> None:
+        super().__init__(clock)
         self.policy = policy
         self._actor = actor
         self._clock = clock

@@ -42,6 +42,10 @@ VERBS: dict[str, dict[str, str]] = {
         "log": "Show what tags pointed to, when, and who moved them",
         "rollback": "Move a tag back to what it pointed to before",
     },
+    "Fleet": {
+        "fleet": "Say which engines there are, whose containers are looked at",
+        "scan": "Look at all containers, and remember what was seen",
+    },
     "Store": {
         "verify": "Check what is stored against its digests",
         "gc": "Remove what nothing needs any more",

@@ -17,7 +17,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import Denied, KillickError
 from killick.repository import Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, tokens, upkeep, uploads
+from killick.server import (
+    blobs,
+    extensions,
+    ledger,
+    listing,
+    manifests,
+    reports,
+    tokens,
+    upkeep,
+    uploads,
+)
 from killick.server.access import READ_ONLY, Gate, Need
 from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
@@ -90,6 +100,8 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "PUT": Endpoint("push", uploads.finish),
         "DELETE": Endpoint("push", uploads.cancel),
     },
+    "reports": {"POST": Endpoint("report", reports.report)},
+    "containers": {"GET": Endpoint("admin", _threaded(reports.containers))},
     "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
     "chore": {
         "GET": Endpoint("admin", _threaded(upkeep.get_chore)),
