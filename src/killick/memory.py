@@ -60,7 +60,7 @@ class MemoryRegistry:
         self._lock = threading.Lock()
         self._repositories: dict[str, MemoryRepository] = {}
         self._known: dict[Digest, Document | Config] = {}
-        self._advisories: dict[str, Advisory] = {}
+        self._advisories: dict[tuple[str, str], Advisory] = {}
 
     def repository(self, name: str, /) -> MemoryRepository:
         """Return the repository called `name`, made if it is new."""
@@ -120,17 +120,18 @@ class MemoryRegistry:
         yield from list(self._advisories.values())
 
     def advise(self, advisory: Advisory, /) -> bool:
-        """Keep a document; False where one of that identifier, as new or newer, is kept."""
-        kept = self._advisories.get(advisory.vex.identifier)
+        """Keep a document; False where as new a one of that identifier and source is kept."""
+        key = (advisory.vex.identifier, advisory.source)
+        kept = self._advisories.get(key)
         if kept is not None and kept.vex.version >= advisory.vex.version:
             return False
-        self._advisories.pop(advisory.vex.identifier, None)
-        self._advisories[advisory.vex.identifier] = advisory
+        self._advisories.pop(key, None)
+        self._advisories[key] = advisory
         return True
 
-    def retract(self, identifier: str, /) -> bool:
-        """Forget the document called so; False where there is none."""
-        return self._advisories.pop(identifier, None) is not None
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
+        return self._advisories.pop((advisory.vex.identifier, advisory.source), None) is not None
 
 
 class MemoryRepository:
