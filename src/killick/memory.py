@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 from killick.digest import Bytes, Digest, Verifier, chunks, verify
 from killick.errors import (
-    BadDigest,
     BlobUnknown,
     Conflict,
     ContentError,
@@ -82,7 +81,7 @@ class MemoryRegistry:
         if found is not None:
             kind: NodeKind = "index" if isinstance(found, Index) else "manifest"
             children = tuple(replace(c.plain(), platform=c.platform) for c in found.children())
-            return Node(digest, kind, found.media_type, len(found.raw), children, base=_base(found))
+            return Node(digest, kind, found.media_type, len(found.raw), children, base=found.base)
         ranked = [
             (_AS.index(kind), kind, child)
             for parent in list(self._known.values())
@@ -398,9 +397,3 @@ def _diff_ids(config: Config) -> tuple[Digest, ...]:
     with suppress(ContentError):
         return config.diff_ids
     return ()
-
-
-def _base(document: Document) -> Digest | None:
-    with suppress(BadDigest, ContentError):
-        return Digest.parse(document.annotations.get("org.opencontainers.image.base.digest", ""))
-    return None

@@ -103,6 +103,8 @@ def _split(value: str) -> tuple[Digest, Name | None] | None:
         digest = Digest.parse(digits)
     except BadDigest:
         return None
+    if not digest.verifiable:  # `debian:12` has the form of a digest, too
+        return None
     reference = _reference(name) if at else None  # a name that is none (`<none>`) spoils no digest
     return digest, reference.name if reference else None
 
