@@ -11,6 +11,7 @@ from io import BytesIO
 from secrets import token_hex
 from typing import BinaryIO
 
+from killick.chain import EMPTY, entry_hash
 from killick.digest import Bytes, Digest, Verifier, chunks, verify
 from killick.errors import (
     BlobUnknown,
@@ -40,6 +41,7 @@ from killick.repository import (
     Advisory,
     Cause,
     Expected,
+    Head,
     Move,
     Node,
     NodeKind,
@@ -68,9 +70,10 @@ class MemoryRegistry:
                 name, MemoryRepository(name, self, self._actor, self._clock)
             )
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of the repositories that hold anything, in ASCII order."""
-        yield from sorted(n for n, r in list(self._repositories.items()) if not r.is_empty)
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names (after `after`) of the repositories that hold anything, in order."""
+        known = list(self._repositories.items())
+        yield from sorted(name for name, each in known if name > after and not each.is_empty)
 
     def node(self, digest: Digest, /) -> Node | None:
         """Return what is known of some content, None where nothing is."""
@@ -148,6 +151,7 @@ class MemoryRepository:
         self._documents: dict[Digest, Document] = {}
         self._tags: dict[tuple[str, Tag], Descriptor] = {}
         self._moves: list[Move] = []
+        self._heads = [EMPTY]
         self._uploads: dict[str, MemoryUpload] = {}
 
     @property
@@ -209,9 +213,10 @@ class MemoryRepository:
             raise TagUnknown(f"{self.name} has no tag {ref}")
         return found
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order."""
-        yield from sorted(tag for origin, tag in list(self._tags) if origin == LOCAL)
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order."""
+        local = (tag for origin, tag in list(self._tags) if origin == LOCAL)
+        yield from sorted(tag for tag in local if tag > after)
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
         """Point a tag at a manifest that is here."""
@@ -230,6 +235,17 @@ class MemoryRepository:
         for move in reversed(moves):
             if move.cause.origin == origin and tag in (None, move.tag):
                 yield move
+
+    def head(self) -> Head:
+        """Return where the ledger ends."""
+        with self._lock:
+            return self._heads[-1]
+
+    def entries(self, after: int, /) -> Iterator[Move]:
+        """Yield all entries of the ledger after one, oldest first."""
+        with self._lock:
+            moves = self._moves[after:]
+        yield from moves
 
     def touching(self, digest: Digest, /) -> Iterator[Move]:
         """Yield the moves of our own names to a manifest, or away from it, newest first."""
@@ -262,6 +278,7 @@ class MemoryRepository:
                 return None
             move = Move(len(self._moves) + 1, self._clock(), self.name, tag, to, previous, cause)
             self._moves.append(move)
+            self._heads.append(Head(move.sequence, entry_hash(move, self._heads[-1].hash)))
             if to is None:
                 del self._tags[series]
             else:

@@ -82,8 +82,11 @@ class Tags(Protocol):
         """
         ...
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order. An unknown repository is `NameUnknown`, or empty."""
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags that come after `after` (which need not exist), in ASCII order.
+
+        An unknown repository is `NameUnknown`, or empty.
+        """
         ...
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
@@ -115,8 +118,8 @@ class Registry(Protocol):
         """Return the repository called `name`; it need not exist yet, and nothing is looked up."""
         ...
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories, in ASCII order."""
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names of all repositories that come after `after`, in ASCII order."""
         ...
 
 
@@ -154,6 +157,14 @@ class Move:
     to: Descriptor | None
     previous: Digest | None
     cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a ledger ends: its last entry, and the hash that stands for all (see `chain`)."""
+
+    sequence: int
+    hash: str
 
 
 class Anything(Enum):
@@ -210,6 +221,19 @@ class Ledger(Protocol):
             Incomplete: it would point at an image that lacks a config or a layer.
             TagUnknown: a tag to remove does not exist.
         """
+        ...
+
+
+@runtime_checkable
+class Chained(Protocol):
+    """A ledger whose entries are bound to each other by their hashes (capability)."""
+
+    def head(self) -> Head:
+        """Return where the ledger ends now; sequence 0 where it has no entry."""
+        ...
+
+    def entries(self, after: int, /) -> Iterator[Move]:
+        """Yield all entries of a sequence larger than `after`, of whatever origin, oldest first."""
         ...
 
 

@@ -18,7 +18,7 @@ ROWS = (
     {"changes", "compression", "names", "platforms"},
     {"manifest", "observation", "openvex"},
     {"repository"},
-    {"inventory", "moves", "transfer", "travel", "wire"},
+    {"chain", "inventory", "moves", "transfer", "travel", "wire"},
     {"archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
     {"cli"},
     {"__main__"},

@@ -8,7 +8,7 @@ from killick.digest import Digest
 from killick.manifest import OCI_INDEX, OCI_MANIFEST
 from killick.memory import MemoryRegistry
 from killick.names import Tag
-from killick.server import OPEN, Policy, application
+from killick.server import OPEN, Everybody, application
 from serving import PlainRegistry
 
 TAG = Tag("1.5")
@@ -171,7 +171,7 @@ def test_delete_by_digest_takes_the_tags_along(registry, client):
 
 
 def test_who_may_not_write_is_told_why(registry):
-    client = TestClient(application(registry, Policy("come back with an account")))
+    client = TestClient(application(registry, Everybody("pull", why="come back with an account")))
     d, raw = build(registry.repository("a"))
     for answer in (
         put(client, "/v2/a/manifests/x", raw),

@@ -27,12 +27,13 @@ def registry(root: str, actor: str, may_write: bool) -> ASGIApp:
 
     What its tags used to point to is kept for ever: nobody else may have it.
     """
-    from killick.server import OPEN, Policy, application
+    from killick.server import OPEN, Everybody, application
     from killick.store import Store
 
     store = Store(Path(root), actor=actor, lease=LEASE, retention=None)
-    policy = OPEN if may_write else Policy("anonymous callers may only pull from this registry")
-    return application(store, policy, on_close=store.close)
+    why = "anonymous callers may only pull from this registry"
+    gate = OPEN if may_write else Everybody("pull", why=why)
+    return application(store, gate, on_close=store.close)
 
 
 def local_store(root: str, actor: str) -> ASGIApp:

@@ -43,7 +43,6 @@ def get(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     """Remove a blob from the repository."""
-    call.check_may_write()
     repository = call.repository
     if not isinstance(repository, Deletable):
         raise Unsupported("this registry does not delete blobs")

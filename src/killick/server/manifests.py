@@ -29,6 +29,7 @@ from killick.repository import (
 from killick.server.bodies import whole
 from killick.server.calls import Call
 from killick.server.conditions import expected, is_conditional, is_fresh
+from killick.server.heads import looked_up
 from killick.server.responses import Refused, content_headers, empty, sending
 from killick.transfer import fetch_bytes
 
@@ -39,8 +40,8 @@ _MOST_NAMED = 10
 def get(call: Call) -> Response:
     """Answer with the verbatim bytes of a manifest."""
     repository = call.repository
-    d = repository.resolve(call.reference())
-    headers = content_headers(d)
+    d, said = looked_up(repository, call.reference())
+    headers = {**content_headers(d), **said}
     if is_fresh(call, d.digest):
         return Response(status_code=304, headers=headers)
     if call.is_head:
@@ -51,7 +52,6 @@ def get(call: Call) -> Response:
 
 async def put(call: Call) -> Response:
     """Take a manifest, and point a tag at it."""
-    call.check_may_write()
     raw = await whole(call, call.site.limits.manifest)
     return await run_in_threadpool(_put, call, raw)
 
@@ -87,7 +87,6 @@ def _put(call: Call, raw: bytes) -> Response:
 
 def delete(call: Call) -> Response:
     """Remove a tag (no content goes with it), or a manifest with its tags."""
-    call.check_may_write()
     repository = call.repository
     reference = call.reference()
     if is_conditional(call):

@@ -25,12 +25,13 @@ from killick.moments import utc_now
 from killick.names import Tag
 from killick.platforms import Platform
 from killick.repository import Advisory, Node, NodeKind, Stay
-from killick.store import advisories, durable, knowledge, ledger, listing, search
+from killick.store import advisories, durable, heads, knowledge, ledger, listing, reading, search
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
 from killick.store.context import Context, Places
 from killick.store.database import Database
+from killick.store.heads import Seen
 from killick.store.intake import Intake
 from killick.store.leases import Leases
 from killick.store.listing import ImageRow
@@ -38,7 +39,7 @@ from killick.store.repository import Rooms, StoreRepository
 from killick.store.search import Known
 from killick.store.uploads import UploadSessions
 
-__all__ = ["Collected", "Finding", "ImageRow", "Known", "Store", "StoreRepository"]
+__all__ = ["Collected", "Finding", "ImageRow", "Known", "Seen", "Store", "StoreRepository"]
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
@@ -96,15 +97,9 @@ class Store:
         """Return the repository called `name`; it need not exist yet."""
         return StoreRepository(self._rooms, name)
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of the repositories that hold anything or have a ledger, in order."""
-        with self._context.database.reading() as connection:
-            rows = connection.execute(
-                "SELECT name FROM repository WHERE sequence > 0"
-                " OR EXISTS (SELECT 1 FROM member WHERE member.repository = repository.id)"
-                " ORDER BY name"
-            ).fetchall()
-        yield from (row[0] for row in rows)
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names (after `after`) of what holds anything or has a ledger, in order."""
+        return reading.repositories(self._context.database, after)
 
     def images(self, host: Platform, *, past: bool = False) -> Iterator[ImageRow]:
         """Yield one row a tag-digest pair; with `past`, also for what tags used to point to."""
@@ -121,6 +116,18 @@ class Store:
     def sisters(self, d: Descriptor, domain: str) -> list[str]:
         """Return the repositories of registry `domain`, named without it, known to have a blob."""
         return search.sisters(self._context, d, domain)
+
+    def heads(self, repository: str) -> tuple[Seen, ...]:
+        """Return where the ledger of a registry's repository was seen to end, oldest first."""
+        return heads.seen(self._context, repository)
+
+    def keep_head(self, repository: str, found: Seen) -> None:
+        """Remember where the ledger of a registry's repository was seen to end."""
+        heads.keep(self._context, repository, found)
+
+    def forget_heads(self, repository: str) -> None:
+        """Forget where the ledger of a registry's repository was seen to end."""
+        heads.forget(self._context, repository)
 
     def node(self, digest: Digest, /) -> Node | None:
         """Return what is known of some content, here or not, None where nothing is."""

@@ -145,6 +145,14 @@ CREATE TABLE purged (
     sequence INTEGER NOT NULL,             -- moves up to this one hold no content any more
     PRIMARY KEY (repository, tag)
 ) WITHOUT ROWID;
+CREATE TABLE seen_head (                   -- where the ledgers of registries ended
+    repository TEXT NOT NULL,              -- with its registry, as it is written
+    tag TEXT NOT NULL,                     -- '': when the ledger itself was asked for
+    sequence INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    digest TEXT,                           -- what the tag pointed to then
+    PRIMARY KEY (repository, tag)
+) WITHOUT ROWID;
 CREATE TABLE kept (
     repository INTEGER NOT NULL REFERENCES repository (id),
     digest TEXT NOT NULL,
