@@ -16,21 +16,8 @@ NAME = Name.parse("registry.example/a/b")
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 FIELDS = st.sampled_from(
     [
-        "@context",
-        "@id",
-        "author",
-        "timestamp",
-        "version",
-        "statements",
-        "vulnerability",
-        "name",
-        "products",
-        "status",
-        "hashes",
-        "sha-256",
-        "identifiers",
-        "purl",
-        "aliases",
+        *("@context", "@id", "author", "timestamp", "version", "statements", "vulnerability"),
+        *("name", "products", "status", "hashes", "sha-256", "identifiers", "purl", "aliases"),
         "x",
     ]
 )

@@ -42,7 +42,8 @@ def judge_all(session: Session, seen: Iterable[Snapshot], *, offline: bool) -> l
             for name, tag in tags
             for held in knowing.past(name, tag).held[:MOST_BACK]
         }
-        knowing.learner.images(_places(words) | recent)
+        knowing.learner.images(recent)
+        knowing.learner.images(_places(words))
     tell_unreachable(knowing)
     view = View(knowing.lore, knowing.advice(), knowing.past)
     judged = [view.by_its_own_tag(view.look(s, c)) for s in seen for c in s.containers]
@@ -59,9 +60,10 @@ def where_all(
         nameless: _Wanted = {d: (past.name,) for w in concerned if not w.places for d in w.digests}
         wanted = _places(words if derived else concerned) | nameless
         own: _Wanted = {held.digest: (past.name,) for held in past.held}
-        knowing.learner.images(own | wanted)
+        knowing.learner.images(own)
+        knowing.learner.images(wanted)
         if derived:
-            knowing.learner.configs(own | wanted)
+            knowing.learner.configs(wanted | own)
         _read_attached(knowing, session, past)
     tell_unreachable(knowing)
     view = View(knowing.lore, knowing.advice(), knowing.past)

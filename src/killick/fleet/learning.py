@@ -37,7 +37,7 @@ class Learner:
         self._lock = threading.Lock()
         self.failed: dict[str, KillickError] = {}
         """Why which registry could not be asked."""
-        self._missing: set[Digest] = set()
+        self._missing: set[tuple[Digest, bool]] = set()
         self._left = MOST_ASKED
 
     def images(self, wanted: Wanted) -> None:
@@ -47,7 +47,7 @@ class Learner:
         for _ in range(MOST_INDEX_DEPTH + 1):
             if not level:
                 return
-            found = self._each(level, self._fetch_document)
+            found = self._each(level, as_document=True)
             level = self._below({digest: (place,) for digest, place in found.items()})
 
     def configs(self, wanted: Wanted) -> None:
@@ -59,7 +59,7 @@ class Learner:
                 node = self._lore.node(config)
                 if node is not None and node.diff_ids is None:
                     lacking[config] = tuple(places)
-        self._each(lacking, self._fetch_config)
+        self._each(lacking, as_document=False)
 
     def _lacks_document(self, digest: Digest) -> bool:
         node = self._lore.node(digest)
@@ -75,12 +75,12 @@ class Learner:
         }
 
     def _each(
-        self,
-        wanted: Mapping[Digest, tuple[Name, ...]],
-        fetch_one: Callable[[Repository, Digest], bool],
+        self, wanted: Mapping[Digest, tuple[Name, ...]], *, as_document: bool
     ) -> dict[Digest, Name]:
         """Look for each digest in its places, several at a time; return where they were found."""
-        asked = [(d, p[:MOST_PLACES]) for d, p in wanted.items() if d not in self._missing and p]
+        fetch_one = self._fetch_document if as_document else self._fetch_config
+        missing = {digest for digest, how in self._missing if how == as_document}
+        asked = [(d, p[:MOST_PLACES]) for d, p in wanted.items() if d not in missing and p]
         asked, self._left = asked[: self._left], max(self._left - len(asked), 0)
         if not asked:
             return {}
@@ -92,7 +92,7 @@ class Learner:
         with ThreadPoolExecutor(min(JOBS, len(asked))) as pool:
             places = list(pool.map(look, asked))
         found = {d: place for (d, _), place in zip(asked, places, strict=True) if place is not None}
-        self._missing |= {digest for digest, _ in asked} - found.keys()
+        self._missing |= {(digest, as_document) for digest, _ in asked if digest not in found}
         if found:
             self._lore.forget()
         return found
