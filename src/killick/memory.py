@@ -34,6 +34,7 @@ from killick.manifest import (
 )
 from killick.moments import utc_now
 from killick.names import Tag
+from killick.observation import Container, Sighting, Snapshot, digests_in
 from killick.repository import (
     ANYTHING,
     BLOB_TYPE,
@@ -60,6 +61,8 @@ class MemoryRegistry:
         self._clock = clock
         self._lock = threading.Lock()
         self._repositories: dict[str, MemoryRepository] = {}
+        self._newest: dict[str, Snapshot] = {}
+        self._sightings: dict[tuple[str, str], Sighting] = {}
         self._known: dict[Digest, Document | Config] = {}
         self._advisories: dict[tuple[str, str], Advisory] = {}
 
@@ -134,6 +137,46 @@ class MemoryRegistry:
     def retract(self, advisory: Advisory, /) -> bool:
         """Forget the document of that identifier from that source; False where there is none."""
         return self._advisories.pop((advisory.vex.identifier, advisory.source), None) is not None
+
+    def report(self, snapshot: Snapshot, /) -> None:
+        """Keep a snapshot, and what earlier ones said otherwise."""
+        snapshot = replace(snapshot, taken=min(snapshot.taken, self._clock()))
+        host, taken = snapshot.host, snapshot.taken
+        with self._lock:
+            before = self._newest.get(host)
+            if before is None or taken >= before.taken:
+                kept = snapshot
+                if before and snapshot.failure is not None and not snapshot.containers:
+                    kept = replace(before, failure=snapshot.failure)
+                self._newest[host] = kept
+            for container in snapshot.containers:
+                key = host, _lasting(container)
+                old = self._sightings.pop(key, None)
+                first, last = (old.first, old.last) if old else (taken, taken)
+                shown = container if old is None or taken >= last else old.container
+                self._sightings[key] = Sighting(
+                    host, snapshot.engine, min(first, taken), max(last, taken), shown
+                )
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Yield the newest snapshot of each host, in the order of their names."""
+        yield from (self._newest[host] for host in sorted(self._newest))
+
+    def sightings(self, words: str, /) -> Iterator[Sighting]:
+        """Yield the sightings of a container ID or of a digest, the last one first."""
+        found = [
+            sighting
+            for sighting in reversed(self._sightings.values())
+            if sighting.container.id.rpartition("://")[2] == words
+            or words in digests_in(sighting.container)
+        ]
+        yield from sorted(found, key=lambda sighting: sighting.last, reverse=True)
+
+    def forget(self, host: str, /) -> bool:
+        """Forget all about a host."""
+        with self._lock:
+            self._sightings = {k: s for k, s in self._sightings.items() if k[0] != host}
+            return self._newest.pop(host, None) is not None
 
 
 class MemoryRepository:
@@ -395,6 +438,12 @@ class MemoryUpload:
     def cancel(self) -> None:
         """Forget the upload."""
         self._others.pop(self.id, None)
+
+
+def _lasting(container: Container) -> str:
+    """Return what makes a container another sighting when it changes: not its state and times."""
+    labels = sorted(container.labels.items())
+    return repr((replace(container, state="", started=None, labels={}), labels))
 
 
 def _links(found: Document | Config) -> Iterator[tuple[NodeKind, Descriptor]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from compat.images import DOCKER_FORM, OCI_FORM, Form, Image, image
-from compat.processes import Tool, daemon, find
+from compat.processes import Tool, daemon
 from killick.fleet.engines import engine_at
 from killick.observation import Container, Snapshot
 

@@ -106,32 +106,45 @@ def cluster(root: Path) -> Iterator[Cluster]:
     )
     key = _certificates(root)
     url = f"http://127.0.0.1:{store}"
+    to_etcd = {
+        "data-dir": root / "etcd",
+        "listen-client-urls": url,
+        "advertise-client-urls": url,
+        "listen-peer-urls": f"http://127.0.0.1:{peer}",
+        "initial-advertise-peer-urls": f"http://127.0.0.1:{peer}",
+        "initial-cluster": f"default=http://127.0.0.1:{peer}",
+        "unsafe-no-fsync": "true",
+    }
+    to_server = {
+        "etcd-servers": url,
+        "bind-address": "127.0.0.1",
+        "secure-port": port,
+        "tls-cert-file": root / "server.pem",
+        "tls-private-key-file": key,
+        "client-ca-file": root / "ca.pem",
+        "token-auth-file": root / "tokens.csv",
+        "authorization-mode": "RBAC",
+        "service-account-issuer": "https://kubernetes.default.svc",
+        "service-account-key-file": key,
+        "service-account-signing-key-file": key,
+        "service-cluster-ip-range": "10.0.0.0/24",
+        "feature-gates": "ImageVolume=true,ImageVolumeWithDigest=true",
+        # Pods without an account, on nodes that no kubelet ever reports ready.
+        "disable-admission-plugins": "ServiceAccount,TaintNodesByCondition",
+    }
     with (
+        daemon([etcd, *_flags(to_etcd)], ready=lambda: listens(store), log=root / "etcd.log"),
         daemon(
-            [etcd, "--data-dir", str(root / "etcd"), "--listen-client-urls", url]
-            + ["--advertise-client-urls", url, "--unsafe-no-fsync"]
-            + ["--listen-peer-urls", f"http://127.0.0.1:{peer}"]
-            + ["--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}"]
-            + ["--initial-cluster", f"default=http://127.0.0.1:{peer}"],
-            ready=lambda: listens(store),
-            log=root / "etcd.log",
-        ),
-        daemon(
-            [server, "--etcd-servers", url, "--bind-address", "127.0.0.1"]
-            + ["--secure-port", str(port), "--tls-cert-file", str(root / "server.pem")]
-            + ["--tls-private-key-file", str(key), "--client-ca-file", str(root / "ca.pem")]
-            + ["--token-auth-file", str(root / "tokens.csv"), "--authorization-mode", "RBAC"]
-            + ["--service-account-issuer", "https://kubernetes.default.svc"]
-            + ["--service-account-key-file", str(key)]
-            + ["--service-account-signing-key-file", str(key)]
-            + ["--service-cluster-ip-range", "10.0.0.0/24", "--feature-gates"]
-            + ["ImageVolume=true,ImageVolumeWithDigest=true"]
-            + ["--disable-admission-plugins", "ServiceAccount,TaintNodesByCondition"],
+            [server, *_flags(to_server)],
             ready=lambda: _is_ready(running),
             log=root / "apiserver.log",
         ),
     ):
         yield running
+
+
+def _flags(values: dict[str, object]) -> list[str]:
+    return [f"--{name}={value}" for name, value in values.items()]
 
 
 def _is_ready(running: Cluster) -> bool:
@@ -151,7 +164,8 @@ def _certificates(root: Path) -> Path:
     server = authority.issue_cert("localhost", "127.0.0.1")
     server.cert_chain_pems[0].write_to_path(root / "server.pem")
     server.private_key_pem.write_to_path(root / "server.key")
-    client = authority.issue_cert(common_name="reporter", organization_name="reporters")
+    names = {"common_name": "reporter", "organization_name": "reporters"}
+    client = authority.issue_cert("reporter@example.com", **names)
     client.cert_chain_pems[0].write_to_path(root / "client.pem")
     client.private_key_pem.write_to_path(root / "client.key")
     return root / "server.key"

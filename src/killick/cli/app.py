@@ -46,6 +46,10 @@ VERBS: dict[str, dict[str, str]] = {
         "unflag": "Take back what was said with flag",
         "flags": "List what is said about vulnerabilities in images",
     },
+    "Fleet": {
+        "fleet": "Say which engines there are, whose containers are looked at",
+        "scan": "Look at all containers, and remember what was seen",
+    },
     "Store": {
         "verify": "Check what is stored against its digests",
         "gc": "Remove what nothing needs any more",

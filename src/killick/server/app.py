@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import KillickError
 from killick.repository import Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, upkeep, uploads
+from killick.server import blobs, extensions, ledger, listing, manifests, reports, upkeep, uploads
 from killick.server.access import READ_ONLY, Caller, Gate, Right
 from killick.server.calls import Call, Limits, Site
 from killick.server.chores import kept_running
@@ -88,6 +88,8 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "PUT": Endpoint("push", uploads.finish),
         "DELETE": Endpoint("push", uploads.cancel),
     },
+    "reports": {"POST": Endpoint("report", reports.report)},
+    "containers": {"GET": Endpoint("admin", _threaded(reports.containers))},
     "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
     "chore": {
         "GET": Endpoint("admin", _threaded(upkeep.get_chore)),

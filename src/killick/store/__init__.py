@@ -23,9 +23,20 @@ from killick.digest import Digest
 from killick.manifest import Config, Descriptor, Document
 from killick.moments import utc_now
 from killick.names import Tag
+from killick.observation import Sighting, Snapshot
 from killick.platforms import Platform
 from killick.repository import Advisory, Node, NodeKind, Stay
-from killick.store import advisories, durable, heads, knowledge, ledger, listing, reading, search
+from killick.store import (
+    advisories,
+    durable,
+    heads,
+    knowledge,
+    ledger,
+    listing,
+    reading,
+    search,
+    sightings,
+)
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
@@ -160,6 +171,22 @@ class Store:
     def retract(self, advisory: Advisory, /) -> bool:
         """Forget the document of that identifier from that source; False where there is none."""
         return advisories.forget(self._context, advisory)
+
+    def report(self, snapshot: Snapshot, /) -> None:
+        """Keep what an engine said."""
+        sightings.report(self._context, snapshot)
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Yield the newest snapshot of each host, in the order of their names."""
+        return sightings.snapshots(self._context)
+
+    def sightings(self, words: str, /) -> Iterator[Sighting]:
+        """Yield the sightings of a container ID or of a digest, the last one first."""
+        return sightings.sightings(self._context, words)
+
+    def forget(self, host: str, /) -> bool:
+        """Forget all about a host; False where nothing is known of it."""
+        return sightings.forget(self._context, host)
 
     def purge(self, repository: str, tag: Tag) -> None:
         """Let go of the content that a tag used to point to; the ledger's entries stay."""
