@@ -385,3 +385,31 @@ def test_flags_that_make_no_sense(story, words):
 def test_an_image_can_not_be_its_own_fix(story):
     name = f"{story.name}@{story.old.digest}"
     assert run("flag", name, "--id", CVE, "--fixed-by", name).status == 2
+
+
+def test_earlier_words_help_where_names_have_vanished(story, inventory):
+    run("scan", "--host", inventory(entry("web-1", story.tag, story.config(story.old))))
+    bare = entry("web-1", story.tag)
+    found = where(story.tag, "--host", inventory(bare))
+    assert found["unknown"] == []
+    assert rows(found)[str(story.old.digest)] == ["web-1"]
+
+
+def test_an_engine_that_fails_is_shown_as_it_was_last_seen(story, inventory, tmp_path):
+    address = inventory(*story.containers())
+    fleet = tmp_path / "home" / "fleet.json"
+    fleet.write_text(json.dumps({"engines": {"web1": {"url": address}}}))
+    run("scan")
+    (tmp_path / "web1.json").unlink()
+    found = where(story.tag)
+    assert rows(found)[str(story.old.digest)] == ["web-1"]
+    assert [f["host"] for f in found["failed"]] == ["web1"]
+    assert found["failed"][0]["seen"].startswith("2026-11-01T12:00:00")
+
+
+def test_hosts_that_were_scanned_count_where_none_is_named(story, inventory):
+    run("scan", "--host", inventory(*story.containers()))
+    ran = run("where", story.tag, "--json")
+    assert rows(ran.json)[str(story.old.digest)] == ["web-1"]
+    assert "shown as last seen" in ran.err
+    assert "web-1" in run("ps").out

@@ -45,8 +45,6 @@ VERBS: dict[str, dict[str, str]] = {
         "flag": "Say that an image is affected by a vulnerability, or fixed",
         "unflag": "Take back what was said with flag",
         "flags": "List what is said about vulnerabilities in images",
-    },
-    "Fleet": {
         "fleet": "Say which engines there are, whose containers are looked at",
         "scan": "Look at all containers, and remember what was seen",
     },

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from killick.cli import attached
+from killick.cli.gathering import remembering
 from killick.cli.knowing import Knowing
 from killick.cli.printing import note
 from killick.errors import KillickError
 from killick.fleet.derived import Bases
+from killick.fleet.running import find
 from killick.fleet.view import View
 from killick.fleet.where import Report, order, where
 from killick.fleet.words import Words, read
@@ -29,9 +31,8 @@ MOST_BACK = 20
 """How many digests of each tag `ps` learns the content of."""
 
 
-def judge_all(session: Session, seen: Iterable[Snapshot], *, offline: bool) -> list[Judged]:
+def judge_all(session: Session, seen: Sequence[Snapshot], *, offline: bool) -> list[Judged]:
     """Return all containers, judged by the tags that they were started with."""
-    seen = list(seen)
     knowing = Knowing(session, offline=offline)
     words = _words(seen)
     tags = _tags(words)
@@ -43,7 +44,7 @@ def judge_all(session: Session, seen: Iterable[Snapshot], *, offline: bool) -> l
             for held in knowing.past(name, tag).held[:MOST_BACK]
         }
         knowing.learner.images(recent)
-        knowing.learner.images(_places(words))
+    seen = _learn_all(knowing, seen, words)
     tell_unreachable(knowing)
     view = View(knowing.lore, knowing.advice(), knowing.past)
     judged = [view.by_its_own_tag(view.look(s, c)) for s in seen for c in s.containers]
@@ -54,21 +55,47 @@ def where_all(
     knowing: Knowing, session: Session, past: Past, seen: Sequence[Snapshot], *, derived: bool
 ) -> Report:
     """Return where the images of a tag run."""
-    words = _words(seen)
+    own: _Wanted = {held.digest: (past.name,) for held in past.held}
     if not knowing.offline:
-        concerned = {w for w in words if past.name in w.places or not w.places}
-        nameless: _Wanted = {d: (past.name,) for w in concerned if not w.places for d in w.digests}
-        wanted = _places(words if derived else concerned) | nameless
-        own: _Wanted = {held.digest: (past.name,) for held in past.held}
         knowing.learner.images(own)
-        knowing.learner.images(wanted)
-        if derived:
-            knowing.learner.configs(wanted | own)
         _read_attached(knowing, session, past)
+    words = _words(seen)
+    concerned = {w for w in words if derived or past.name in w.places or not w.places}
+    seen = _learn_all(knowing, seen, concerned, past.name)
+    if derived and not knowing.offline:
+        knowing.learner.configs(_places(words) | own)
     tell_unreachable(knowing)
     view = View(knowing.lore, knowing.advice(), knowing.past)
     bases = Bases(knowing.lore, [held.digest for held in past.held]) if derived else None
     return where(view, past, seen, bases)
+
+
+def _learn_all(
+    knowing: Knowing, seen: Sequence[Snapshot], words: set[Words], place: Name | None = None
+) -> list[Snapshot]:
+    """Learn what containers run; return the snapshots, with earlier words where those help.
+
+    What has no name at all is looked for in `place`.
+    """
+    _learn_claims(knowing, words, place)
+    lacking = [
+        container
+        for snapshot in seen
+        for container in snapshot.containers
+        if not find(knowing.lore, read(container), container.platform).configs
+    ]
+    found = remembering(knowing.store, seen, lacking)
+    _learn_claims(knowing, _words(found) - _words(seen), place)
+    return found
+
+
+def _learn_claims(knowing: Knowing, words: set[Words], place: Name | None) -> None:
+    if knowing.offline:
+        return
+    nameless: _Wanted = {
+        digest: (place,) for w in words if place and not w.places for digest in w.digests
+    }
+    knowing.learner.images(_places(words) | nameless)
 
 
 def _read_attached(knowing: Knowing, session: Session, past: Past) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from killick.cli.printing import one_line
+from killick.moments import rfc3339
 
 if TYPE_CHECKING:
     from killick.fleet.advice import Finding
@@ -39,6 +40,7 @@ def document(judged: Judged, *, explain: bool = False) -> dict[str, Any]:
         "advisories": [finding_document(finding) for finding in verdict.findings],
         "confidence": verdict.confidence,
         "workload": workload_document(workload) if workload else None,
+        "seen": rfc3339(judged.seen.snapshot.taken),
     }
     if judged.bases:
         found["built_on"] = [str(digest) for digest in judged.bases]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from killick.fleet.past import Held, Past
     from killick.fleet.view import Judged
     from killick.fleet.where import Report, Row
+    from killick.observation import Snapshot
 
 
 class WhereReport:
@@ -52,7 +53,13 @@ class WhereReport:
             "unknown": self._documents(report.unknown),
             "derived": self._documents(report.derived),
             "failed": [
-                {"host": s.host, "engine": s.engine, "failure": s.failure} for s in report.failed
+                {
+                    "host": s.host,
+                    "engine": s.engine,
+                    "failure": s.failure,
+                    "seen": rfc3339(s.taken) if s.containers else None,
+                }
+                for s in report.failed
             ],
             "unseen": [str(digest) for digest in report.unseen],
             "summary": dict(report.summary),
@@ -101,7 +108,7 @@ class WhereReport:
         if report.failed:
             yield ""
             yield "Not asked:"
-            yield from (f"  {s.host}: {s.failure}" for s in report.failed)
+            yield from (f"  {s.host}: {s.failure}{_as_of(s)}" for s in report.failed)
         yield ""
         yield from next_steps(report)
         yield answer(report)
@@ -194,6 +201,10 @@ def _parts(report: Report, total: int) -> Iterator[str]:
         yield f"{_count(len(others))} another: {_names(others)}"
     if report.unknown:
         yield f"of {len(report.unknown)} it is not known: {_names(report.unknown)}"
+
+
+def _as_of(snapshot: Snapshot) -> str:
+    return f"; as it was at {_moment(snapshot.taken)}" if snapshot.containers else ""
 
 
 def _verb(listed: list[Judged]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from killick.cli.context import Session, access_options
-from killick.cli.engines import engines_for, host_options, snapshots
+from killick.cli.engines import host_options
 from killick.cli.errors import FOUND_SOMETHING
 from killick.cli.output import Listing, Style, format_options
 from killick.cli.printing import note
@@ -93,9 +93,10 @@ def command(
     then. See docs/where.md.
     """
     from killick.cli.fleet_view import judge_all, matches
+    from killick.cli.gathering import gather
     from killick.cli.judged import runs
 
-    seen = list(snapshots(engines_for(hosts), seconds))
+    seen = gather(session, hosts, seconds)
     tell_failures(seen)
     judged = judge_all(session, seen, offline=chosen["offline"])
     shown = [
@@ -111,4 +112,6 @@ def tell_failures(seen: Iterable[Snapshot]) -> None:
     """Say which engines could not be asked."""
     for snapshot in seen:
         if snapshot.failure is not None:
-            note(f"{snapshot.host} could not be asked: {snapshot.failure}")
+            last = f"; shown as it was at {snapshot.taken:%Y-%m-%dT%H:%M:%SZ}"
+            shown = last if snapshot.containers else ""
+            note(f"{snapshot.host} could not be asked: {snapshot.failure}{shown}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from killick.cli.context import Session, access_options
-from killick.cli.engines import engines_for, host_options, snapshots
+from killick.cli.engines import host_options
 from killick.cli.output import Style, format_options, show_document
 from killick.cli.verb import verb
 from killick.digest import Digest
@@ -47,7 +47,7 @@ def command(
 
     knowing = Knowing(session, offline=True)
     found = _find(session, digest)
-    seen = _seen(hosts, seconds)
+    seen = _seen(session, hosts, seconds)
     view = View(knowing.lore, knowing.advice(), knowing.past)
     looked = [view.look(s, c) for s in seen or () for c in s.containers]
     running = [s for s in looked if runs_it(knowing.lore, found, s.running)]
@@ -98,16 +98,16 @@ def _find(session: Session, text: str) -> Digest:
     return next(iter(found))
 
 
-def _seen(hosts: tuple[str, ...], seconds: float) -> list[Snapshot] | None:
+def _seen(session: Session, hosts: tuple[str, ...], seconds: float) -> list[Snapshot] | None:
     """Return what engines run; None where there is none to ask."""
     from killick.cli.commands.ps import tell_failures
+    from killick.cli.gathering import gather
 
     try:
-        engines = engines_for(hosts)
+        seen = gather(session, hosts, seconds)
     except NotFound:
         if hosts:
             raise
         return None
-    seen = list(snapshots(engines, seconds))
     tell_failures(seen)
     return seen

@@ -6,7 +6,7 @@ import click
 
 from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
-from killick.cli.engines import engines_for, host_options, snapshots
+from killick.cli.engines import host_options
 from killick.cli.errors import FOUND_SOMETHING
 from killick.cli.output import Style, format_options, show_document
 from killick.cli.verb import verb
@@ -54,14 +54,14 @@ def command(
     said to be unknown. See docs/where.md.
     """
     from killick.cli.fleet_view import matches, where_all
+    from killick.cli.gathering import gather
     from killick.cli.knowing import Knowing, find_past
     from killick.cli.where_report import WhereReport
 
     asked = Reference.parse(reference)
-    engines = engines_for(hosts)
     knowing = Knowing(session, offline=chosen["offline"])
     past, chosen_digest = find_past(knowing, asked, session.now)
-    seen = list(snapshots(engines, seconds))
+    seen = gather(session, hosts, seconds)
     report = where_all(knowing, session, past, seen, derived=chosen["derived"])
     if chosen_digest is not None:
         report = report.only(chosen_digest)
