@@ -179,12 +179,12 @@ class Store:
         return advisories.documents(self._context)
 
     def advise(self, advisory: Advisory, /) -> bool:
-        """Keep a document of statements; False where as new a one is kept already."""
+        """Keep a document of statements; False where as new a one is kept from that source."""
         return advisories.keep(self._context, advisory)
 
-    def retract(self, identifier: str, /) -> bool:
-        """Forget the document called so; False where there is none."""
-        return advisories.forget(self._context, identifier)
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
+        return advisories.forget(self._context, advisory)
 
     def report(self, snapshot: Snapshot, /) -> None:
         """Keep what an engine said."""

@@ -103,11 +103,12 @@ CREATE TABLE link (
 CREATE INDEX link_child ON link (child);
 CREATE TABLE advisory (
     id INTEGER PRIMARY KEY,                -- the order of arrival
-    identifier TEXT NOT NULL UNIQUE,
+    identifier TEXT NOT NULL,
+    source TEXT NOT NULL,                  -- flagged, file:NAME, registry:NAME
     version INTEGER NOT NULL,
     content BLOB NOT NULL,                 -- the OpenVEX document
     subject TEXT,                          -- the image that it is attached to
-    source TEXT NOT NULL
+    UNIQUE (identifier, source)
 );
 CREATE TABLE tag (
     repository INTEGER NOT NULL REFERENCES repository (id),
