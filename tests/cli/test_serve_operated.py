@@ -4,8 +4,10 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import stat
 import threading
@@ -332,3 +334,18 @@ def test_ping_tells_whether_it_is_up(tmp_path, certificates):
     with serve(*words, context=certificates.context()) as served:
         where = ("--addr", f"127.0.0.1:{served.port}", *certificates.settings)
         assert run("serve", *where, "--ping").status == 0
+
+
+def test_a_backup_that_was_made_while_it_ran_can_be_served(tmp_path):
+    root, copy = tmp_path / "root", tmp_path / "copy"
+    copy.mkdir()
+    data = b"kept"
+    path = f"/v2/a/blobs/{Digest.of(data)}"
+    with serve("--root", root) as served:
+        assert served.ask("POST", f"/v2/a/blobs/uploads/?digest={Digest.of(data)}", data)[0] == 201
+        with closing(sqlite3.connect(root / "store.db")) as live:
+            with closing(sqlite3.connect(copy / "store.db")) as saved:
+                live.backup(saved)
+        shutil.copytree(root / "blobs", copy / "blobs")
+    with serve("--root", copy) as served:
+        assert served.ask("GET", path)[2] == data
