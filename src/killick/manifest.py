@@ -310,9 +310,13 @@ def _media_type(fields: Mapping[str, Any], stated: str | None) -> str:
 
 @dataclass(frozen=True)
 class Config:
-    """What a container needs to start, and how the image came about (OCI config.md)."""
+    """What a container needs to start, and how the image came about (OCI config.md).
+
+    `size` is that of its bytes.
+    """
 
     fields: Mapping[str, Any]
+    size: int = 0
 
     @classmethod
     def parse(cls, raw: bytes) -> Config:
@@ -324,7 +328,7 @@ class Config:
         """
         if len(raw) > MOST_CONFIG_BYTES:
             raise LimitExceeded("an image's config is larger than 16 MiB", side="remote")
-        return cls(_mapping(strictjson.loads(raw, "the config"), "the config"))
+        return cls(_mapping(strictjson.loads(raw, "the config"), "the config"), len(raw))
 
     @property
     def platform(self) -> Platform:

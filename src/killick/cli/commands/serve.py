@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from killick.cli import serving
+from killick.cli import guarding, serving
 from killick.cli.context import Session
 from killick.cli.settings import data_folder
 from killick.cli.verb import verb
@@ -68,7 +68,7 @@ def command(
     elif options["ping"]:
         serving.ping(configuration)
     elif options["check"]:
-        serving.check(configuration)
+        serving.check(configuration, _place(session, configuration))
         click.echo(shown(configuration), nl=False)
     else:
         _serve(session, configuration)
@@ -102,11 +102,13 @@ def _serve(session: Session, /, configuration: Configuration) -> None:
     from killick.server import run
     from killick.store import Store
 
-    serving.check(configuration)
     place = _place(session, configuration)
+    serving.check(configuration, place)
     # What is wrong with it is to be said before anything is announced, and not by a worker.
     read_only = configuration.store or configuration.read_only
     Store(place, actor=session.actor, read_only=read_only).close()
+    if not configuration.store:
+        guarding.record_rules(place, configuration.access, session.actor)
     make = partial(
         serving.local_store if configuration.store else serving.registry,
         configuration,
@@ -115,7 +117,7 @@ def _serve(session: Session, /, configuration: Configuration) -> None:
     )
 
     def announce(url: str) -> None:
-        click.echo(f"Serving {place} at {url} ({serving.who_may(configuration)})")
+        click.echo(f"Serving {place} at {url} ({serving.who_may(configuration, place)})")
 
     address = serving.parse_address(configuration.addr)
     run(make, address, announce, serving.terms(configuration))
