@@ -37,10 +37,20 @@ from killick.store.listing import ImageRow
 from killick.store.pace import never
 from killick.store.repository import Rooms, StoreRepository
 from killick.store.retention import Release
+from killick.store.scrub import Scrubbed, scrub
 from killick.store.search import Known
 from killick.store.uploads import UploadSessions
 
-__all__ = ["Collected", "Finding", "ImageRow", "Known", "Release", "Store", "StoreRepository"]
+__all__ = [
+    "Collected",
+    "Finding",
+    "ImageRow",
+    "Known",
+    "Release",
+    "Scrubbed",
+    "Store",
+    "StoreRepository",
+]
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
@@ -179,6 +189,19 @@ class Store:
         if not dry_run:
             self._context.database.check_writable()
         return retention.retain(self._context, rules, dry_run=dry_run, stop=stop)
+
+    def scrub(
+        self, budget: timedelta | None = None, *, stop: Callable[[], bool] = never
+    ) -> Scrubbed:
+        """Hash what is stored, from where the last call left off, for as long as `budget` says.
+
+        A file that was begun is read to its end. Damaged content goes to quarantine. A round that
+        came to its end begins anew with the next call.
+
+        Raises:
+            StoreError: the store can't be read or written.
+        """
+        return scrub(self._context, self._blobs, budget, stop)
 
     def verify(self, roots: Iterable[Descriptor] | None = None) -> Iterator[Finding]:
         """Hash what is stored (None: everything) and check that images and ledgers are whole.

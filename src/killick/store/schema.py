@@ -3,6 +3,7 @@
     repository ─┬─ member ── blob           what a repository holds; disk is shared, sight is not
                 ├─ tag, move                names, and their ledger
                 └─ kept                     images that are held by digest alone
+    progress                                how far chores that take long have come
     document ── edge                        the graph: index → manifest → config, layers; subject
 
 Digests are text and no row numbers, so that an edge may name what is not here. Times are integer
@@ -47,6 +48,7 @@ CREATE TABLE member (
     arrived INTEGER NOT NULL,
     unreachable INTEGER,
     purged INTEGER NOT NULL DEFAULT 0,     -- may go at once, if nobody else is at work
+    sparse INTEGER NOT NULL DEFAULT 0,     -- 1: an image that lacked a part when it came
     UNIQUE (repository, digest, document)
 );
 CREATE INDEX member_digest ON member (digest);
@@ -113,6 +115,10 @@ CREATE TABLE move (
 CREATE INDEX move_series ON move (repository, origin, tag, sequence);
 CREATE INDEX move_digest ON move (digest);
 CREATE INDEX move_previous ON move (previous) WHERE previous IS NOT NULL;
+CREATE TABLE progress (
+    chore TEXT PRIMARY KEY,
+    position TEXT NOT NULL                 -- how far it has come in this round
+) WITHOUT ROWID;
 CREATE TABLE kept (
     repository INTEGER NOT NULL REFERENCES repository (id),
     digest TEXT NOT NULL,

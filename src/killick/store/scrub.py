@@ -1,5 +1,6 @@
-"""Scrubbing: what is stored is hashed again, a slice at a time, so that rot is found before it is
-asked for. How far it has come is kept, so that it goes on after a restart.
+"""Scrubbing: stored content is hashed again, so that rot is found before anybody asks for it.
+
+That is done a slice at a time. How far it has come is kept, so that it goes on after a restart.
 """
 
 from __future__ import annotations
