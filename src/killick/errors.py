@@ -9,6 +9,7 @@ KillickError                        exit  code
 │   ├── DigestMismatch                6   digest-mismatch
 │   ├── UnverifiableDigest            1   unverifiable-digest
 │   ├── Unacceptable                  1   unacceptable (a document of a kind that is refused)
+│   ├── HistoryRewritten              1   history-rewritten (not the ledger that was seen before)
 │   ├── Incomplete                    1   incomplete (only a part of an image is here)
 │   └── LimitExceeded                 1   limit-exceeded
 ├── NotFound                          4   not-found
@@ -20,7 +21,8 @@ KillickError                        exit  code
 │   └── PlatformUnknown               4   platform-unknown
 ├── Denied                            5   denied
 │   ├── Immutable                     5   immutable (a tag that a rule keeps where it is)
-│   └── Unauthorized                  5   unauthorized
+│   ├── Unauthorized                  5   unauthorized
+│   └── Throttled                     5   throttled (too many wrong passwords; `wait` seconds)
 ├── Conflict                          1   conflict (a compare-and-swap that found something else)
 ├── Unsupported                       1   unsupported
 ├── Unreachable                       1   unreachable
@@ -117,6 +119,12 @@ class Unacceptable(ContentError):
     code = "unacceptable"
 
 
+class HistoryRewritten(ContentError):
+    """A registry's ledger does not go on from where it was seen before."""
+
+    code = "history-rewritten"
+
+
 class Incomplete(ContentError):
     """Only a part of an image is here, where all of it is needed."""
 
@@ -203,6 +211,18 @@ class Immutable(Denied):
     ) -> None:
         super().__init__(message, side=side, hint=hint)
         self.detail = dict(detail or {})
+
+
+class Throttled(Denied):
+    """Too many tries to get in have failed; the next one has to wait for `wait` seconds."""
+
+    code = "throttled"
+
+    def __init__(
+        self, message: str, *, side: Side = "local", hint: str | None = None, wait: int = 1
+    ) -> None:
+        super().__init__(message, side=side, hint=hint)
+        self.wait = wait
 
 
 class Conflict(KillickError):

@@ -229,7 +229,7 @@ def test_tags_come_in_pages_and_in_order(remote, honest, site):
     assert list(remote.tags()) == [f"t{i:02}" for i in range(25)]
     assert len(site.seen) == 3
     assert list(remote.tags(n=4)) == ["t00", "t01", "t02", "t03"]
-    assert list(remote.tags(n=2, last=Tag("t03"))) == ["t04", "t05"]
+    assert list(remote.tags("t03", n=2)) == ["t04", "t05"]
 
 
 def test_no_tags_are_no_tags(remote, honest):

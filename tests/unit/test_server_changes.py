@@ -11,7 +11,7 @@ from killick.manifest import OCI_MANIFEST, parse_document
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.rules import Immutable, Policy
-from killick.server import OPEN, Everybody, application
+from killick.server import OPEN, Everybody, Operations, application
 from killick.wire.extensions import OVERRIDE
 from stores import Clock
 
@@ -31,13 +31,17 @@ def repository(registry):
 
 @pytest.fixture
 def client(registry):
-    return TestClient(application(registry, OPEN, policy=POLICY))
+    return TestClient(application(registry, OPEN, operations=Operations(policy=POLICY)))
 
 
 @pytest.fixture
 def pusher(registry):
     """A client of somebody who may do all but administer."""
-    return TestClient(application(registry, Everybody("pull", "push", "delete"), policy=POLICY))
+    return TestClient(
+        application(
+            registry, Everybody("pull", "push", "delete"), operations=Operations(policy=POLICY)
+        )
+    )
 
 
 @pytest.fixture

@@ -77,8 +77,11 @@ def test_tags(registry, client):
 def test_tags_of_unknown_and_of_untagged_repositories(registry, client):
     answer = client.get("/v2/nowhere/tags/list")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "NAME_UNKNOWN")
-    images.image(registry.repository("untagged"))
+    for name in ("untagged", "untagged-", "untagge"):
+        images.image(registry.repository(name))
     assert client.get("/v2/untagged/tags/list").json()["tags"] == []
+    for name in ("untaggec", "untagg", "untagged/x", "untaggee"):
+        assert client.get(f"/v2/{name}/tags/list").status_code == 404
 
 
 def test_catalog(registry, client):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from killick.client.answers import Asked, failure
 from killick.client.body import Download
-from killick.client.documents import Documents
+from killick.client.documents import Documents, Sighting
 from killick.client.listing import pages, query, texts
 from killick.client.messages import Request, Response
 from killick.client.origin import Url
@@ -119,20 +119,25 @@ class RemoteRepository:
 
     def resolve(self, ref: Tag | Digest, /) -> Descriptor:
         """Return what a tag points to, or the descriptor of a manifest."""
-        return self._documents.resolve(ref)
+        return self._documents.resolve(ref).descriptor
 
-    def tags(self, n: int | None = None, last: Tag | None = None) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order; or, after `last`, the first `n` that the registry has.
+    def sight(self, tag: Tag, /) -> Sighting:
+        """Return what a tag points to, and where the registry says that its ledger ended then."""
+        return self._documents.resolve(tag)
+
+    def tags(self, after: str = "", /, n: int | None = None) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order; or the first `n` that the registry has.
 
         Raises:
             NameUnknown: there is no such repository.
             ProtocolError: the list has something in it that is no tag.
         """
-        target = f"/v2/{self.name}/tags/list{query(n, last)}"
+        target = f"/v2/{self.name}/tags/list{query(n, after)}"
         asked = Asked("repository", self.label, self._session.domain)
         listed = pages(self._session, self.auth, target, self.scopes("pull"), asked)
         try:
-            yield from sorted(Tag(text) for text in texts(listed, "tags", n))
+            found = sorted(Tag(text) for text in texts(listed, "tags", n))
+            yield from (tag for tag in found if tag > after)  # some registries ignore `last`
         except BadReference as error:
             raise ProtocolError(
                 f"{self._session.domain} lists a tag that is none: {error.message}", side="remote"

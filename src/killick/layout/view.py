@@ -122,9 +122,9 @@ class LayoutView:
         except ContentError:
             raise ManifestUnknown(f"{blob.digest} is not a manifest", side="file") from None
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order."""
-        yield from self._blobs.entries().tags(self.name)
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order."""
+        yield from self._blobs.entries().tags(self.name, after)
 
     def referrers(
         self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None

@@ -13,14 +13,27 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from killick.errors import KillickError
+from killick.errors import Denied, KillickError
 from killick.repository import Registry
-from killick.rules import Policy
-from killick.server import blobs, extensions, ledger, listing, manifests, uploads
-from killick.server.access import READ_ONLY, Caller, Gate, Right
+from killick.server import (
+    blobs,
+    extensions,
+    ledger,
+    listing,
+    manifests,
+    tokens,
+    upkeep,
+    uploads,
+)
+from killick.server.access import READ_ONLY, Gate, Need
+from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
+from killick.server.chores import kept_running
+from killick.server.health import Health
+from killick.server.operations import Operations
+from killick.server.recording import Observed, trace_of
 from killick.server.responses import (
     Refused,
     error_answer,
@@ -31,8 +44,6 @@ from killick.server.responses import (
 )
 from killick.server.routes import Kind, target_of
 from killick.server.spool import Spool
-
-BY_SPECIFICATION = Policy(sparse=True)
 
 Handler = Callable[[Call], Awaitable[Response]]
 
@@ -53,21 +64,23 @@ async def base(call: Call) -> Response:  # noqa: ARG001 - a handler as the other
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What answers one method on one kind of path, and the right that it takes (None: none)."""
+    """What answers one method on one kind of path, and what it needs (None: nothing)."""
 
-    right: Right | None
+    need: Need | None
     handle: Handler
 
 
 ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
-    "base": {"GET": Endpoint(None, base)},
-    "catalog": {"GET": Endpoint(None, _threaded(listing.catalog))},
+    "base": {"GET": Endpoint("login", base)},
+    "token": {"GET": Endpoint(None, tokens.get), "POST": Endpoint(None, tokens.post)},
+    "catalog": {"GET": Endpoint("list", _threaded(listing.catalog))},
     "discover": {"GET": Endpoint(None, _threaded(extensions.discover))},
     "tag-history": {"GET": Endpoint("pull", _threaded(ledger.oci_history))},
     "history": {"GET": Endpoint("pull", _threaded(ledger.history))},
     "digests": {"GET": Endpoint("pull", _threaded(ledger.digests))},
     "standing": {"GET": Endpoint("pull", _threaded(ledger.tags))},
     "rollback": {"POST": Endpoint("push", ledger.rollback)},
+    "chain": {"GET": Endpoint("pull", _threaded(ledger.chain))},
     "tags": {"GET": Endpoint("pull", _threaded(listing.tags))},
     "referrers": {"GET": Endpoint("pull", _threaded(listing.referrers))},
     "manifest": {
@@ -86,8 +99,19 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "PUT": Endpoint("push", uploads.finish),
         "DELETE": Endpoint("push", uploads.cancel),
     },
+    "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
+    "chore": {
+        "GET": Endpoint("admin", _threaded(upkeep.get_chore)),
+        "POST": Endpoint("admin", _threaded(upkeep.start_chore)),
+    },
 }
-"""The catalog takes no right: it shows to each caller what that caller may pull."""
+"""The catalog shows to each caller what that caller may pull. The base needs a login wherever there
+are accounts: there clients find out how to log in, also where anybody may pull. What belongs to no
+repository is asked for as that of the repository `""`, which stands for the whole registry."""
+
+
+_CHANGING = frozenset({"push", "delete", "report"})
+"""What nobody may while the registry is read-only."""
 
 
 class _Api:
@@ -103,23 +127,18 @@ class _Api:
 
     async def _answer(self, request: Request) -> Response:
         target = target_of(request.scope["raw_path"])
+        trace_of(request.scope).route = target.kind
         endpoint = _endpoint(request.method, target.kind)
-        caller = await self._admit(request, endpoint.right, target.name)
-        return await endpoint.handle(Call(request, self._site, caller, target.name, target.item))
-
-    async def _admit(self, request: Request, right: Right | None, repository: str) -> Caller:
-        """Return who calls.
-
-        Raises:
-            Unauthorized, Denied: they lack the right.
-        """
-        gate, credentials = self._site.gate, request.headers.get("authorization")
-        caller = gate.recall(credentials)
-        if caller is None:
-            caller = await run_in_threadpool(gate.identify, credentials)
-        if right is not None and not caller.may(right, repository):
-            raise gate.refusal(caller, right, repository)
-        return caller
+        admission = self._site.admission
+        caller = await admission.admit(request, endpoint.need, target.name)
+        trace_of(request.scope).caller = caller.name
+        if self._site.operations.read_only and endpoint.need in _CHANGING:
+            raise Denied("this registry is read-only for now")
+        call = Call(request, self._site, caller, target.name, target.item)
+        answer = await endpoint.handle(call)
+        if endpoint.need == "admin" and request.method != "GET":
+            await run_in_threadpool(call.audit, "ordered", what=target.kind, item=target.item)
+        return answer
 
 
 def _endpoint(method: str, kind: Kind) -> Endpoint:
@@ -145,28 +164,38 @@ def application(
     gate: Gate = READ_ONLY,
     limits: Limits | None = None,
     on_close: Callable[[], None] | None = None,
-    policy: Policy = BY_SPECIFICATION,
-) -> Starlette:
+    operations: Operations | None = None,
+) -> ASGIApp:
     """Return the registry's API over `registry`, as an ASGI application.
 
-    `policy` says what is refused before `registry` is asked, which should have the same one.
     `on_close` is called when the server stops (to close what `registry` stands on).
     """
-    site = Site(registry, gate, limits or Limits(), Spool(), policy)
+    operations = operations or Operations()
+    admission = Admission(gate, operations.public_url)
+    site = Site(registry, gate, limits or Limits(), Spool(), operations, admission)
+    health = Health(operations, admission)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = site.limits.threads
         try:
-            yield
+            with kept_running(operations.chores):
+                yield
         finally:
             site.spool.close()
+            operations.recorder.close()
             if on_close is not None:
                 on_close()
 
     api = _Api(site)
-    return Starlette(
-        routes=[Route("/v2", api), Route("/v2/{rest:path}", api)],
+    inner = Starlette(
+        routes=[
+            Route("/v2", api),
+            Route("/v2/{rest:path}", api),
+            Route("/healthz", health.alive),
+            Route("/readyz", health.ready),
+            Route("/metrics", health.metrics),
+        ],
         exception_handlers={
             KillickError: on_killick_error,
             ClientDisconnect: on_disconnect,
@@ -175,3 +204,4 @@ def application(
         },
         lifespan=lifespan,
     )
+    return Observed(inner, operations.recorder, operations.drain)

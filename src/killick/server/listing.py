@@ -19,7 +19,8 @@ from killick.server.responses import Headers, json_answer
 
 def tags(call: Call) -> Response:
     """Answer with the tags of a repository, in ASCII order."""
-    page, headers = _page(call, f"/v2/{call.name}/tags/list", call.repository.tags())
+    found = call.repository.tags(call.query("last") or "")
+    page, headers = _page(call, f"/v2/{call.name}/tags/list", found)
     if not page and not _exists(call):
         raise NameUnknown(f"there is no repository {call.name}")
     return json_answer({"name": call.name, "tags": page}, headers)
@@ -27,8 +28,8 @@ def tags(call: Call) -> Response:
 
 def catalog(call: Call) -> Response:
     """Answer with the names of all repositories that the caller may pull from, in ASCII order."""
-    names = call.site.registry.repositories()
-    shown = (name for name in names if call.caller.may("pull", name))
+    names = call.site.registry.repositories(call.query("last") or "")
+    shown = (name for name in names if call.caller.may("list", name))
     page, headers = _page(call, "/v2/_catalog", shown)
     return json_answer({"repositories": page}, headers)
 
@@ -67,10 +68,8 @@ def _fitting(found: Iterable[Descriptor], most: int) -> tuple[list[dict[str, str
 
 
 def _page(call: Call, path: str, names: Iterator[str]) -> tuple[list[str], Headers]:
-    """Return the names after `last`, at most `n`, and the link to the next page if there is one."""
-    limit, last = paging.limit(call), call.query("last")
-    if last is not None:
-        names = (name for name in names if name > last)
+    """Return the first `n` names at most, and the link to the next page if there is one."""
+    limit = paging.limit(call)
     page, more = paging.first(map(str, names), limit)
     return page, paging.link(path, {"n": str(limit), "last": page[-1]}) if more else {}
 
@@ -79,6 +78,8 @@ def _exists(call: Call) -> bool:
     """Return whether a repository without (more) tags is known; where nobody can say, it is."""
     if any(True for _ in call.repository.tags()):
         return True
+    # No name has a character beyond z, so that none lies between this text and the name itself.
+    just_before = f"{call.name[:-1]}{chr(ord(call.name[-1]) - 1)}~"
     with suppress(Unsupported, Denied):
-        return call.name in call.site.registry.repositories()
+        return next(call.site.registry.repositories(just_before), None) == call.name
     return True

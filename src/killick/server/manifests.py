@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick import travel
+from killick.bounds import bound
 from killick.digest import Digest, verify
 from killick.errors import LimitExceeded, ManifestUnknown, Unsupported
 from killick.manifest import (
@@ -25,6 +26,7 @@ from killick.repository import (
     Content,
     Deletable,
     Expected,
+    Kind,
     Knowing,
     Ledger,
     Referrers,
@@ -33,11 +35,12 @@ from killick.repository import (
 from killick.server.bodies import whole
 from killick.server.calls import Call
 from killick.server.conditions import expected, is_conditional, is_fresh
+from killick.server.heads import looked_up
 from killick.server.responses import Refused, content_headers, empty, sending
 from killick.transfer import fetch_bytes
 from killick.wire.extensions import CHANGE
 
-MOST_TAGS = 100
+MOST_TAGS = bound(100, "tags", "tags that one push sets")
 _MOST_NAMED = 10
 
 _log = logging.getLogger(__name__)
@@ -46,10 +49,10 @@ _log = logging.getLogger(__name__)
 def get(call: Call) -> Response:
     """Answer with the verbatim bytes of a manifest."""
     repository = call.repository
-    d = repository.resolve(call.reference())
+    d, said = looked_up(repository, call.reference())
     if call.wants_whole:
         _check_whole(call, repository, d)
-    headers = content_headers(d)
+    headers = {**content_headers(d), **said}
     if is_fresh(call, d.digest):
         return Response(status_code=304, headers=headers)
     if call.is_head:
@@ -106,6 +109,7 @@ def delete(call: Call) -> Response:
         return empty(202, {CHANGE: change} if change else None)
     if isinstance(repository, Deletable):
         repository.delete(repository.resolve(reference), call.cause("deleted"))
+        call.audit("manifest-deleted", digest=str(reference))
     else:
         raise Unsupported("this registry does not delete manifests")
     return empty(202)
@@ -133,7 +137,7 @@ def _check_parts(call: Call, repository: Content, document: Document) -> None:
 
     Registries take sparse manifests by default (distribution-spec); a caller can ask for more.
     """
-    strict = not call.site.policy.sparse
+    strict = not call.site.operations.policy.sparse
     if not strict and (isinstance(document, Index) or not call.wants_whole):
         return
     parts = {d.digest: d for d in document.children() if not d.is_foreign}
@@ -155,11 +159,12 @@ def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) ->
     """Move a tag; return what that changed, as a header says it, where somebody keeps account."""
     repository = call.repository
     if isinstance(repository, Ledger):
-        cause = call.cause("deleted" if to is None else "pushed")
-        made = repository.move(tag, to, cause, expectation)
+        kind: Kind = "deleted" if to is None else "pushed"
+        made = repository.move(tag, to, call.cause(kind), expectation)
         if made is None:
             _log.info("%s:%s stands at %s already", call.name, tag, to.digest if to else None)
             return f'no-op; tag="{tag}"'
+        call.audit_move(made)
         was = f'; previous="{made.previous}"' if made.previous else ""
         return f'{made.change}; tag="{tag}"{was}'
     if expectation is not ANYTHING:

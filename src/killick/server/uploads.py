@@ -33,7 +33,7 @@ async def begin(call: Call) -> Response:
     digest = call.query("digest")
     wanted = None if digest is None else Digest.parse(digest)
     algorithm = wanted.algorithm if wanted else call.query("digest-algorithm") or CANONICAL
-    upload = await run_in_threadpool(_uploads(call).begin, algorithm)
+    upload = await run_in_threadpool(_begin, call, algorithm)
     if wanted is None:
         answer = _accepted(call, upload, 202)
         if call.site.limits.chunk:
@@ -48,6 +48,16 @@ async def begin(call: Call) -> Response:
         if not finished:
             await run_in_threadpool(upload.cancel)
     return _created(call, d)
+
+
+def _begin(call: Call, algorithm: str) -> Upload:
+    if call.site.operations.count_uploads() >= call.site.limits.uploads:
+        raise Refused(
+            "TOOMANYREQUESTS",
+            f"{call.site.limits.uploads} uploads are open, and more can't be",
+            headers={"Retry-After": "60"},
+        )
+    return _uploads(call).begin(algorithm)
 
 
 async def append(call: Call) -> Response:

@@ -14,8 +14,6 @@ from killick.store.blobs import Blobs, Held, Shape
 from killick.store.context import Context
 from killick.store.marking import marked
 
-COLUMNS = "digest, damaged, inode, size, mtime, ctime, verified"
-DAMAGED = "was found damaged or missing before"
 _PAGE = 200
 
 _BROKEN = """
@@ -94,25 +92,47 @@ class Check:
 
     def _content(self) -> Iterator[Finding]:
         """Hash every file."""
-        for digest, damaged, shape, verified in self._rows():
-            problem = DAMAGED if damaged else look_at(self._blobs, Held(digest, shape, verified))
+        for digest, _, problem in self.content(""):
             if problem is not None:
-                yield about(self._context, digest, problem)
+                yield self._about(digest, problem)
 
-    def _rows(self) -> Iterator[tuple[Digest, bool, Shape, int]]:
+    def content(self, after: str) -> Iterator[tuple[Digest, int, str | None]]:
+        """Hash what comes behind `after`, by digest; yield its size, and what is wrong with it.
+
+        Raises:
+            StoreError: something can't be read at all.
+        """
+        for digest, damaged, shape, verified in self._rows(after):
+            problem = (
+                "was found damaged or missing before"
+                if damaged
+                else self._look_at(Held(digest, shape, verified))
+            )
+            yield digest, shape.size, problem
+
+    def _look_at(self, held: Held) -> str | None:
+        there = self._blobs.path(held.digest).exists()
+        try:
+            if self._blobs.check(held):
+                return None
+        except StoreError as error:
+            return error.message
+        return "its bytes are wrong" if there else "its file is missing"
+
+    def _rows(self, last: str) -> Iterator[tuple[Digest, bool, Shape, int]]:
         """Yield what to look at, in pages, so that no reader is held for as long as it takes."""
-        last = ""
+        columns = "digest, damaged, inode, size, mtime, ctime, verified"
         names = None if self._roots is None else sorted(self._closure())
         while True:
             with self._context.database.reading() as connection:
                 if names is None:
                     rows = connection.execute(
-                        f"SELECT {COLUMNS} FROM blob WHERE digest > ? ORDER BY digest LIMIT ?",
+                        f"SELECT {columns} FROM blob WHERE digest > ? ORDER BY digest LIMIT ?",
                         (last, _PAGE),
                     ).fetchall()
                 else:
                     page, names = names[:_PAGE], names[_PAGE:]
-                    query = f"SELECT {COLUMNS} FROM blob WHERE digest = ?"
+                    query = f"SELECT {columns} FROM blob WHERE digest = ?"
                     rows = [r for name in page for r in connection.execute(query, (name,))]
             for digest, damaged, *shape, verified in rows:
                 yield Digest.parse(digest), bool(damaged), Shape(*shape), verified
@@ -131,12 +151,12 @@ class Check:
                 problem = f"{kind} of {parent} never came: the image was taken without it"
             else:
                 problem = f"{kind} of {parent} is missing"
-            yield about(self._context, Digest.parse(child), problem, damage=not sparse)
+            yield self._about(Digest.parse(child), problem, damage=not sparse)
         for root in self._roots or ():
             with self._context.database.reading() as connection:
                 row = connection.execute("SELECT 1 FROM blob WHERE digest = ?", (root,)).fetchone()
             if row is None:
-                yield about(self._context, Digest.parse(root), "is not in the store")
+                yield self._about(Digest.parse(root), "is not in the store")
 
     def _broken(self) -> list[tuple[str, str, str, int]]:
         if self._roots is None:
@@ -165,23 +185,12 @@ class Check:
             return nullcontext()
         return locks.exclusive(self._context.places.commit_lock)
 
-
-def look_at(blobs: Blobs, held: Held) -> str | None:
-    """Hash a file; return what is wrong with it, if anything. Damaged content goes to quarantine.
-
-    Only what is in a way that may pass (it can't be read) stays where it is.
-    """
-    there = blobs.path(held.digest).exists()
-    try:
-        if blobs.check(held):
-            return None
-    except StoreError as error:
-        return error.message
-    return "its bytes are wrong" if there else "its file is missing"
+    def _about(self, digest: Digest, problem: str, *, damage: bool = True) -> Finding:
+        return Finding(digest, problem, users(self._context, digest), damage)
 
 
-def about(context: Context, digest: Digest, problem: str, *, damage: bool = True) -> Finding:
-    """Return a finding about some content, with some of the tags whose images need it."""
+def users(context: Context, digest: Digest) -> tuple[str, ...]:
+    """Return some of the tags whose images need some content."""
     with context.database.reading() as connection:
         rows = connection.execute(_USERS, {"digest": str(digest)}).fetchall()
-    return Finding(digest, problem, tuple(row[0] for row in rows), damage)
+    return tuple(row[0] for row in rows)

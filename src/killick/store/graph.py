@@ -16,6 +16,7 @@ from killick.digest import Digest
 from killick.errors import ContentError
 from killick.manifest import Config, Descriptor, Document, Manifest
 from killick.repository import Presence
+from killick.store import knowledge
 
 _MOST_CREATED_CHARACTERS = 64
 
@@ -153,6 +154,7 @@ def presence(connection: sqlite3.Connection, repository: str, digest: str) -> Pr
 
 def record(connection: sqlite3.Connection, digest: Digest, document: Document) -> None:
     """Make the rows of a document, unless they are there."""
+    knowledge.record(connection, digest, document)
     done = connection.execute("SELECT 1 FROM document WHERE digest = ?", (str(digest),)).fetchone()
     if done:
         return
@@ -225,6 +227,7 @@ def summarise(connection: sqlite3.Connection, digest: str, config: bytes) -> Non
     except ContentError:
         return
     created = parsed.created
+    knowledge.record_config(connection, digest, parsed)
     connection.execute(
         "UPDATE document SET platform = ?, created = ? WHERE config = ? AND image = 1",
         (

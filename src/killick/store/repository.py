@@ -26,6 +26,7 @@ from killick.repository import (
     LOCAL,
     Cause,
     Expected,
+    Head,
     Ingest,
     Move,
     Presence,
@@ -199,15 +200,9 @@ class StoreRepository:
             raise TagUnknown(f"{self.name} has no tag {ref}", hint="see killick images")
         return Descriptor(row[0], Digest.parse(row[1]), row[2])
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT tag.name FROM tag JOIN repository ON id = repository"
-                " WHERE repository.name = ? AND origin = ? ORDER BY tag.name",
-                (self.name, LOCAL),
-            ).fetchall()
-        yield from (Tag(row[0]) for row in rows)
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order."""
+        return map(Tag, reading.tags(self._database, self.name, after))
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
         """Point a tag at a manifest that is here; raises ManifestUnknown."""
@@ -222,6 +217,14 @@ class StoreRepository:
     ) -> Iterator[Move]:
         """Yield the moves of one tag, or of all, newest first."""
         return reading.history(self._database, reading.Series(self.name, origin, tag), before)
+
+    def head(self) -> Head:
+        """Return where the ledger ends."""
+        return reading.head(self._database, self.name)
+
+    def entries(self, after: int, /) -> Iterator[Move]:
+        """Yield all entries of the ledger after one, oldest first."""
+        return reading.entries(self._database, self.name, after)
 
     def touching(self, digest: Digest, /) -> Iterator[Move]:
         """Yield the moves of our own names to a manifest, or away from it, newest first."""

@@ -3,8 +3,9 @@
     repository ─┬─ member ── blob           what a repository holds; disk is shared, sight is not
                 ├─ tag, move                names, and their ledger
                 └─ kept                     images that are held by digest alone
-    progress                                how far chores that take long have come
     document ── edge                        the graph: index → manifest → config, layers; subject
+    known ── link                           the same of all that was ever seen, here or elsewhere
+    advisory                                what is said about vulnerabilities in images
 
 Digests are text and no row numbers, so that an edge may name what is not here. Times are integer
 microseconds since 1970, UTC. `member.unreachable` is when the content was found to have no root,
@@ -82,6 +83,33 @@ CREATE TABLE edge (
     PRIMARY KEY (parent, position)
 ) WITHOUT ROWID;
 CREATE INDEX edge_child ON edge (child);
+CREATE TABLE known (                       -- kept for ever: says nothing about what is here
+    digest TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,                    -- index, manifest, config
+    media_type TEXT NOT NULL,
+    size INTEGER,
+    platform TEXT,                         -- JSON, a config's
+    base TEXT                              -- what a manifest says it was built on
+) WITHOUT ROWID;
+CREATE TABLE link (
+    parent TEXT NOT NULL REFERENCES known (digest),
+    position INTEGER NOT NULL,
+    child TEXT NOT NULL,
+    kind TEXT NOT NULL,                    -- of edge, and diff: a config's diff IDs
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    platform TEXT,                         -- JSON, from the index
+    PRIMARY KEY (parent, position)
+) WITHOUT ROWID;
+CREATE INDEX link_child ON link (child);
+CREATE TABLE advisory (
+    id INTEGER PRIMARY KEY,                -- the order of arrival
+    identifier TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    content BLOB NOT NULL,                 -- the OpenVEX document
+    subject TEXT,                          -- the image that it is attached to
+    source TEXT NOT NULL
+);
 CREATE TABLE tag (
     repository INTEGER NOT NULL REFERENCES repository (id),
     origin TEXT NOT NULL,
@@ -115,9 +143,13 @@ CREATE TABLE move (
 CREATE INDEX move_series ON move (repository, origin, tag, sequence);
 CREATE INDEX move_digest ON move (digest);
 CREATE INDEX move_previous ON move (previous) WHERE previous IS NOT NULL;
-CREATE TABLE progress (
-    chore TEXT PRIMARY KEY,
-    position TEXT NOT NULL                 -- how far it has come in this round
+CREATE TABLE seen_head (                   -- where the ledgers of registries ended
+    repository TEXT NOT NULL,              -- with its registry, as it is written
+    tag TEXT NOT NULL,                     -- '': when the ledger itself was asked for
+    sequence INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    digest TEXT,                           -- what the tag pointed to then
+    PRIMARY KEY (repository, tag)
 ) WITHOUT ROWID;
 CREATE TABLE kept (
     repository INTEGER NOT NULL REFERENCES repository (id),

@@ -44,6 +44,7 @@ TABLE: Final = (
     Row(errors.ProtocolError, "RANGE_INVALID", 416),
     Row(errors.Unsupported, "UNSUPPORTED", 405),
     Row(errors.RateLimited, "TOOMANYREQUESTS", 429),
+    Row(errors.Throttled, "TOOMANYREQUESTS", 429),
     Row(errors.Unreachable, "UNAVAILABLE", 503),
     Row(errors.StoreFull, "UNAVAILABLE", 507),
     Row(errors.UsageError, "UNSUPPORTED", 400),

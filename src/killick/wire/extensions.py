@@ -12,9 +12,11 @@ from typing import Any, Final
 
 DISCOVER: Final = "_oci/ext/discover"
 TAG_HISTORY: Final = "_oci/tag-history"
+TOKEN: Final = "_killick/token"  # noqa: S105 - a path
 OCI: Final = "_oci"
 KILLICK: Final = "_killick"
 SWAP: Final = "compare-and-swap"
+CHAIN: Final = "ledger-chain"
 
 WHOLE: Final[Mapping[str, str]] = {"Killick-Complete": "required"}
 """A request's header: an image that lacks its config or a layer is not to be taken, nor told of."""
@@ -71,8 +73,9 @@ LEDGER_EXTENSIONS: Final = (
             "/v2/<name>/_killick/digests/<digest>",
             "/v2/<name>/_killick/tags",
             "/v2/<name>/_killick/rollback/<tag>",
+            "/v2/<name>/_killick/chain",
         ),
-        (SWAP,),
+        (SWAP, CHAIN),
     ),
 )
 """What a registry announces whose repositories are ledgers."""
@@ -117,6 +120,11 @@ def tells_history(extensions: Iterable[Extension]) -> bool:
 def is_ledger(extensions: Iterable[Extension]) -> bool:
     """Return whether our own extension, with compare-and-swap, is announced."""
     return any(e.name == KILLICK and SWAP in e.features for e in extensions)
+
+
+def is_chained(extensions: Iterable[Extension]) -> bool:
+    """Return whether our own extension, with ledgers that can be followed, is announced."""
+    return any(e.name == KILLICK and CHAIN in e.features for e in extensions)
 
 
 def _text(entry: dict[str, Any], key: str) -> str:
