@@ -504,7 +504,8 @@ class Graph(Protocol):
 class Advisory:
     """A document of statements that is kept, and where it came from.
 
-    `source` is `flagged` where it was made here, else a file's name or a repository's.
+    `source` is `FLAGGED` where it was made here, `file:NAME` where it was read from a file, and
+    `registry:NAME` where it was attached to an image in the repository NAME.
     """
 
     vex: Vex
@@ -523,9 +524,12 @@ class Advising(Protocol):
         ...
 
     def advise(self, advisory: Advisory, /) -> bool:
-        """Keep a document; False where one of that identifier, as new or newer, is kept already."""
+        """Keep a document, in place of an older one of that identifier from the same source.
+
+        Returns False where one as new or newer is kept already.
+        """
         ...
 
-    def retract(self, identifier: str, /) -> bool:
-        """Forget the document called so; False where there is none."""
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
         ...

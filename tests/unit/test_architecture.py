@@ -18,7 +18,7 @@ ROWS = (
     {"changes", "compression", "names", "platforms", "rights"},
     {"manifest", "observation", "openvex", "rules"},
     {"repository"},
-    {"chain", "immutability", "inventory", "moves", "transfer", "travel", "wire"},
+    {"chain", "immutability", "inventory", "moves", "sightings", "transfer", "travel", "wire"},
     {"accounts", "archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
     {"cli"},
     {"__main__"},

@@ -521,6 +521,7 @@ def test_the_audit_log_tells_what_was_done(world):
     assert world.events("manifest-deleted")[0]["digest"] == digest
     assert world.events("refused")[0]["need"] == "delete"
     assert {e["from"] for e in world.log} == {"testclient"}
+    assert len({e["request"] for e in world.log if e["event"] == "tag-moved"} - {None}) == 3
     assert {e["repository"] for e in world.log if e["event"] != "login"} == {"app"}
 
 

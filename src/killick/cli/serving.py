@@ -51,7 +51,7 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
         retention=None,
         policy=policy,
     )
-    gate = guarding.gate(Path(root), configuration.access, alone=is_alone(configuration))
+    gate = guarding.gate(Path(root), configuration, alone=is_alone(configuration))
 
     def close() -> None:
         gate.close()
@@ -123,15 +123,18 @@ def _access_log(configuration: Configuration, figures: Figures) -> AccessLog | N
     return AccessLog(path, line, lambda lines: figures.count("log_lines_dropped", "access", lines))
 
 
-def check(configuration: Configuration, place: Path) -> None:
-    """See that a configuration can be served, over the registry in the folder `place`.
+def check(configuration: Configuration, root: Path) -> None:
+    """See that a configuration can be served; `root` is where, unless it is the local store.
 
     Raises:
         UsageError: something in it can't be.
+        StoreError: the accounts can't be read.
     """
     alone = is_alone(configuration)
     if not configuration.store:
-        guarding.check(place, configuration, alone=alone)
+        guarding.check(root, configuration, alone=alone)
+        if not is_loopback(parse_address(configuration.addr)[0]):
+            guarding.check_wire(root, configuration)
     elif configuration.access.anonymous is None and not alone:
         raise UsageError(
             f"{configuration.addr} can be reached from other machines",
@@ -193,9 +196,18 @@ def tls_files(configuration: Configuration) -> TlsFiles:
     return TlsFiles(stated.cert, stated.key, stated.minimum, stated.client_ca)
 
 
+def who_may(configuration: Configuration, root: Path) -> str:
+    """Return in a few words what callers may do."""
+    if configuration.store:
+        return "anybody may pull"
+    return guarding.announced(root, configuration, alone=is_alone(configuration))
+
+
 def is_alone(configuration: Configuration) -> bool:
-    """Return whether only this machine can reach the registry."""
-    return is_loopback(parse_address(configuration.addr)[0])
+    """Return whether only this machine can reach the registry, and no proxy on it is spoken of."""
+    access = configuration.access
+    seen_elsewhere = access.public_url is not None or access.trusted_proxies
+    return is_loopback(parse_address(configuration.addr)[0]) and not seen_elsewhere
 
 
 def parse_address(text: str) -> tuple[str, int]:

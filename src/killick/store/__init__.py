@@ -23,6 +23,7 @@ from killick.digest import Digest
 from killick.manifest import Config, Descriptor, Document
 from killick.moments import utc_now
 from killick.names import Tag
+from killick.observation import Sighting, Snapshot
 from killick.platforms import Platform
 from killick.repository import Advisory, Node, NodeKind, Stay
 from killick.rules import EASY, Policy, Retention
@@ -36,6 +37,7 @@ from killick.store import (
     reading,
     retention,
     search,
+    sightings,
     upkeep,
 )
 from killick.store.blobs import Blobs
@@ -181,12 +183,28 @@ class Store:
         return advisories.documents(self._context)
 
     def advise(self, advisory: Advisory, /) -> bool:
-        """Keep a document of statements; False where as new a one is kept already."""
+        """Keep a document of statements; False where as new a one is kept from that source."""
         return advisories.keep(self._context, advisory)
 
-    def retract(self, identifier: str, /) -> bool:
-        """Forget the document called so; False where there is none."""
-        return advisories.forget(self._context, identifier)
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
+        return advisories.forget(self._context, advisory)
+
+    def report(self, snapshot: Snapshot, /) -> None:
+        """Keep what an engine said."""
+        sightings.report(self._context, snapshot)
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Yield the newest snapshot of each host, in the order of their names."""
+        return sightings.snapshots(self._context)
+
+    def sightings(self, words: str, /) -> Iterator[Sighting]:
+        """Yield the sightings of a container ID or of a digest, the last one first."""
+        return sightings.sightings(self._context, words)
+
+    def forget(self, host: str, /) -> bool:
+        """Forget all about a host; False where nothing is known of it."""
+        return sightings.forget(self._context, host)
 
     def holders(self, digest: Digest, /) -> Iterator[str]:
         """Yield the names of the repositories that have a blob, in the order of its arrival."""

@@ -104,20 +104,17 @@ def _serve(session: Session, /, configuration: Configuration) -> None:
     # What is wrong with it is to be said before anything is announced, and not by a worker.
     read_only = configuration.store or configuration.read_only
     Store(place, actor=session.actor, read_only=read_only).close()
+    if not configuration.store:
+        guarding.record_rules(place, configuration.access, session.actor)
     make = partial(
         serving.local_store if configuration.store else serving.registry,
         configuration,
         str(place),
         session.actor,
     )
-    may = "anybody may pull"
-    if not configuration.store:
-        alone = serving.is_alone(configuration)
-        may = guarding.announced(place, configuration.access, alone=alone)
-        guarding.record_rules(place, configuration.access, session.actor)
 
     def announce(url: str) -> None:
-        click.echo(f"Serving {place} at {url} ({may})")
+        click.echo(f"Serving {place} at {url} ({serving.who_may(configuration, place)})")
 
     address = serving.parse_address(configuration.addr)
     run(make, address, announce, serving.terms(configuration))
