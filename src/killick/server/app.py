@@ -13,13 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import KillickError
-from killick.repository import Registry
+from killick.repository import Quick, Registry
 from killick.server import blobs, extensions, ledger, listing, manifests, uploads
 from killick.server.access import READ_ONLY, Caller, Gate, Right
 from killick.server.calls import Call, Limits, Site
+from killick.server.fast import Fast
 from killick.server.responses import (
     Refused,
     error_answer,
@@ -142,7 +143,7 @@ def application(
     gate: Gate = READ_ONLY,
     limits: Limits | None = None,
     on_close: Callable[[], None] | None = None,
-) -> Starlette:
+) -> ASGIApp:
     """Return the registry's API over `registry`, as an ASGI application.
 
     `on_close` is called when the server stops (to close what `registry` stands on).
@@ -160,7 +161,7 @@ def application(
                 on_close()
 
     api = _Api(site)
-    return Starlette(
+    whole = Starlette(
         routes=[Route("/v2", api), Route("/v2/{rest:path}", api)],
         exception_handlers={
             KillickError: on_killick_error,
@@ -170,3 +171,4 @@ def application(
         },
         lifespan=lifespan,
     )
+    return Fast(site, registry, whole) if isinstance(registry, Quick) else whole

@@ -25,6 +25,7 @@ from killick.store import graph, ledger, reading
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import find_repository, repository_id
 from killick.store.context import Context
+from killick.store.glance import Remembered
 from killick.store.ingest import ingest
 from killick.store.intake import Intake
 from killick.store.uploads import UploadSessions
@@ -48,6 +49,7 @@ class Rooms:
     blobs: Blobs
     intake: Intake
     uploads: UploadSessions
+    remembered: Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class StoreRepository:
         self._intake = rooms.intake
         self._leases = rooms.intake.leases
         self._uploads = rooms.uploads
+        self._remembered = rooms.remembered
 
     # Content
 
@@ -99,7 +102,7 @@ class StoreRepository:
         stream = self._blobs.open(found.held, start)
         if stream is None:
             raise self._unknown(d.digest, document=d.is_document)
-        return stream
+        return self._remembered.passing(d, stream) if d.is_document and not start else stream
 
     def put(self, d: Descriptor, source: BinaryIO, /) -> None:
         """Take the whole of `source` as the content of `d`; verified, durable and visible after.
