@@ -16,6 +16,7 @@ from io import BytesIO
 from typing import Any, BinaryIO, cast
 
 from killick.digest import CHUNK, Digest
+from killick.errors import StoreError
 from killick.manifest import Descriptor
 from killick.names import Tag
 from killick.repository import BLOB_TYPE, Glimpse
@@ -141,7 +142,7 @@ class Glances:
             if self._connection is None:
                 self._connection = self._context.database.hasty()
             return cast("_Row | None", self._connection.execute(query, values).fetchone())
-        except sqlite3.Error:  # busy, or worse: the slow way finds out, and says it
+        except (sqlite3.Error, StoreError):  # busy, or worse: the slow way finds out, and says it
             return None
         finally:
             self._turn.release()
