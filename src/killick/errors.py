@@ -9,6 +9,7 @@ KillickError                        exit  code
 │   ├── DigestMismatch                6   digest-mismatch
 │   ├── UnverifiableDigest            1   unverifiable-digest
 │   ├── Unacceptable                  1   unacceptable (a document of a kind that is refused)
+│   ├── HistoryRewritten              1   history-rewritten (not the ledger that was seen before)
 │   ├── Incomplete                    1   incomplete (only a part of an image is here)
 │   └── LimitExceeded                 1   limit-exceeded
 ├── NotFound                          4   not-found
@@ -113,6 +114,12 @@ class Unacceptable(ContentError):
     """A document is recognised and refused: schema 1, or one that is index and manifest at once."""
 
     code = "unacceptable"
+
+
+class HistoryRewritten(ContentError):
+    """A registry's ledger does not go on from where it was seen before."""
+
+    code = "history-rewritten"
 
 
 class Incomplete(ContentError):

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from killick import strictjson
+from killick.bounds import bound
 from killick.digest import Digest, verify
 from killick.errors import BadDigest, ContentError, LimitExceeded, PlatformUnknown, Unacceptable
 from killick.platforms import Platform
@@ -40,9 +41,9 @@ DOCUMENT_TYPES = MANIFEST_TYPES | INDEX_TYPES
 CONFIG_TYPES = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 MOST_DOCUMENT_BYTES = 4 * 1024 * 1024
-MOST_CONFIG_BYTES = 16 * 1024 * 1024
-MOST_CHILDREN = 10_000
-MOST_INDEX_DEPTH = 8
+MOST_CONFIG_BYTES = bound(16 * 1024 * 1024, "bytes", "config of an image that is read")
+MOST_CHILDREN = bound(10_000, "entries", "entries of a manifest or an index")
+MOST_INDEX_DEPTH = bound(8, "levels", "indexes within indexes")
 MOST_SIZE = 2**53 - 1
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -309,9 +310,13 @@ def _media_type(fields: Mapping[str, Any], stated: str | None) -> str:
 
 @dataclass(frozen=True)
 class Config:
-    """What a container needs to start, and how the image came about (OCI config.md)."""
+    """What a container needs to start, and how the image came about (OCI config.md).
+
+    `size` is that of its bytes.
+    """
 
     fields: Mapping[str, Any]
+    size: int = 0
 
     @classmethod
     def parse(cls, raw: bytes) -> Config:
@@ -323,7 +328,7 @@ class Config:
         """
         if len(raw) > MOST_CONFIG_BYTES:
             raise LimitExceeded("an image's config is larger than 16 MiB", side="remote")
-        return cls(_mapping(strictjson.loads(raw, "the config"), "the config"))
+        return cls(_mapping(strictjson.loads(raw, "the config"), "the config"), len(raw))
 
     @property
     def platform(self) -> Platform:

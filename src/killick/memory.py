@@ -5,24 +5,52 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 from secrets import token_hex
 from typing import BinaryIO
 
+from killick.chain import EMPTY, entry_hash
 from killick.digest import Bytes, Digest, Verifier, chunks, verify
 from killick.errors import (
+    BadDigest,
     BlobUnknown,
     Conflict,
+    ContentError,
     Incomplete,
     ManifestUnknown,
     TagUnknown,
     UploadUnknown,
 )
-from killick.manifest import Descriptor, Document, Index, parse_document
+from killick.manifest import (
+    OCI_CONFIG,
+    OCI_LAYER,
+    Config,
+    Descriptor,
+    Document,
+    Index,
+    Manifest,
+    parse_document,
+)
 from killick.moments import utc_now
 from killick.names import Tag
-from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Move
+from killick.repository import (
+    ANYTHING,
+    BLOB_TYPE,
+    LOCAL,
+    Advisory,
+    Cause,
+    Expected,
+    Head,
+    Move,
+    Node,
+    NodeKind,
+    Stay,
+)
+
+_AS: tuple[NodeKind, ...] = ("config", "manifest", "index", "layer", "diff", "blob")
+"""What counts first where parents disagree on what a child is."""
 
 
 class MemoryRegistry:
@@ -33,6 +61,8 @@ class MemoryRegistry:
         self._clock = clock
         self._lock = threading.Lock()
         self._repositories: dict[str, MemoryRepository] = {}
+        self._known: dict[Digest, Document | Config] = {}
+        self._advisories: dict[str, Advisory] = {}
 
     def repository(self, name: str, /) -> MemoryRepository:
         """Return the repository called `name`, made if it is new."""
@@ -45,6 +75,65 @@ class MemoryRegistry:
         """Yield the names (after `after`) of the repositories that hold anything, in order."""
         known = list(self._repositories.items())
         yield from sorted(name for name, each in known if name > after and not each.is_empty)
+
+    def node(self, digest: Digest, /) -> Node | None:
+        """Return what is known of some content, None where nothing is."""
+        found = self._known.get(digest)
+        if isinstance(found, Config):
+            diff_ids = _diff_ids(found)
+            return Node(digest, "config", OCI_CONFIG, found.size, None, found.platform, diff_ids)
+        if found is not None:
+            kind: NodeKind = "index" if isinstance(found, Index) else "manifest"
+            children = tuple(replace(c.plain(), platform=c.platform) for c in found.children())
+            return Node(digest, kind, found.media_type, len(found.raw), children, base=_base(found))
+        ranked = [
+            (_AS.index(kind), kind, child)
+            for parent in list(self._known.values())
+            for kind, child in _links(parent)
+            if child.digest == digest
+        ]
+        if not ranked:
+            return None
+        _, kind, child = min(ranked, key=lambda entry: entry[0])
+        return Node(digest, kind, child.media_type, None if kind == "diff" else child.size)
+
+    def parents(self, digest: Digest, kind: NodeKind, /) -> list[Digest]:
+        """Return the digests of what lists `digest` as its `kind`, in order."""
+        return sorted(
+            parent
+            for parent, document in list(self._known.items())
+            if any(k == kind and c.digest == digest for k, c in _links(document))
+        )
+
+    def stays(self, digest: Digest, /) -> list[Stay]:
+        """Return when which tags pointed to an index or a manifest, newest first."""
+        found = [
+            stay
+            for name in sorted(self._repositories)
+            for stay in self._repositories[name].stays_of(digest)
+        ]
+        return sorted(found, key=lambda stay: stay.since, reverse=True)
+
+    def learn(self, digest: Digest, found: Document | Config, /) -> None:
+        """Keep what a document or a config says."""
+        self._known.setdefault(digest, found)
+
+    def advisories(self) -> Iterator[Advisory]:
+        """Yield the documents that are kept, oldest first."""
+        yield from list(self._advisories.values())
+
+    def advise(self, advisory: Advisory, /) -> bool:
+        """Keep a document; False where one of that identifier, as new or newer, is kept."""
+        kept = self._advisories.get(advisory.vex.identifier)
+        if kept is not None and kept.vex.version >= advisory.vex.version:
+            return False
+        self._advisories.pop(advisory.vex.identifier, None)
+        self._advisories[advisory.vex.identifier] = advisory
+        return True
+
+    def retract(self, identifier: str, /) -> bool:
+        """Forget the document called so; False where there is none."""
+        return self._advisories.pop(identifier, None) is not None
 
 
 class MemoryRepository:
@@ -62,6 +151,7 @@ class MemoryRepository:
         self._documents: dict[Digest, Document] = {}
         self._tags: dict[tuple[str, Tag], Descriptor] = {}
         self._moves: list[Move] = []
+        self._heads = [EMPTY]
         self._uploads: dict[str, MemoryUpload] = {}
 
     @property
@@ -97,9 +187,21 @@ class MemoryRepository:
         verifier.finish()
         content = b"".join(pieces)
         if d.is_document:
-            self._documents[d.digest] = parse_document(content, d.media_type, d.digest)
+            document = parse_document(content, d.media_type, d.digest)
+            self._documents[d.digest] = document
+            self._registry.learn(d.digest, document)
+            if isinstance(document, Manifest) and document.is_image:
+                self._learn_config(document.config.digest)
         else:
             self._content[d.digest] = content
+            if self._registry.parents(d.digest, "config"):
+                self._learn_config(d.digest)
+
+    def _learn_config(self, digest: Digest) -> None:
+        """Let the registry know what an image's config says, if it is here and is one."""
+        if digest in self._content:
+            with suppress(ContentError):
+                self._registry.learn(digest, Config.parse(self._content[digest]))
 
     def resolve(self, ref: Tag | Digest, /) -> Descriptor:
         """Return what a tag points to, or the descriptor of a manifest."""
@@ -134,6 +236,17 @@ class MemoryRepository:
             if move.cause.origin == origin and tag in (None, move.tag):
                 yield move
 
+    def head(self) -> Head:
+        """Return where the ledger ends."""
+        with self._lock:
+            return self._heads[-1]
+
+    def entries(self, after: int, /) -> Iterator[Move]:
+        """Yield all entries of the ledger after one, oldest first."""
+        with self._lock:
+            moves = self._moves[after:]
+        yield from moves
+
     def touching(self, digest: Digest, /) -> Iterator[Move]:
         """Yield the moves of our own names to a manifest, or away from it, newest first."""
         for move in self.history():
@@ -165,6 +278,7 @@ class MemoryRepository:
                 return None
             move = Move(len(self._moves) + 1, self._clock(), self.name, tag, to, previous, cause)
             self._moves.append(move)
+            self._heads.append(Head(move.sequence, entry_hash(move, self._heads[-1].hash)))
             if to is None:
                 del self._tags[series]
             else:
@@ -223,6 +337,17 @@ class MemoryRepository:
         document = self._documents.get(d.digest)
         return document is not None and all(self.complete(c) for c in document.children())
 
+    def stays_of(self, digest: Digest) -> Iterator[Stay]:
+        """Yield when which tags, in all series, pointed to `digest`; newest first."""
+        ended: dict[tuple[str, Tag], datetime] = {}
+        for move in reversed(list(self._moves)):
+            origin = move.cause.origin
+            if move.to is not None and move.to.digest == digest:
+                until = ended.get((origin, move.tag))
+                told = move.cause.authoritative
+                yield Stay(origin, self.name, move.tag, move.time, until, told)
+            ended[origin, move.tag] = move.time
+
     def _check_whole(self, document: Document) -> None:
         """Refuse a name to an image that lacks a part; children of an index may be elsewhere."""
         for child in document.children():
@@ -270,3 +395,28 @@ class MemoryUpload:
     def cancel(self) -> None:
         """Forget the upload."""
         self._others.pop(self.id, None)
+
+
+def _links(found: Document | Config) -> Iterator[tuple[NodeKind, Descriptor]]:
+    """Yield what a document or a config lists, and as what."""
+    if isinstance(found, Config):
+        for diff_id in _diff_ids(found):
+            yield "diff", Descriptor(OCI_LAYER, diff_id, 0)
+        return
+    for position, child in enumerate(found.children()):
+        if isinstance(found, Manifest):
+            yield ("layer" if position else "config"), child
+        else:
+            yield "index" if child.is_index else "manifest" if child.is_document else "blob", child
+
+
+def _diff_ids(config: Config) -> tuple[Digest, ...]:
+    with suppress(ContentError):
+        return config.diff_ids
+    return ()
+
+
+def _base(document: Document) -> Digest | None:
+    with suppress(BadDigest, ContentError):
+        return Digest.parse(document.annotations.get("org.opencontainers.image.base.digest", ""))
+    return None

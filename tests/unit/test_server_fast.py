@@ -89,7 +89,7 @@ def call(app, method, path, headers=(), *, files=True):
         "path": raw,
         "raw_path": raw.encode(),
         "query_string": query.encode(),
-        "headers": [(b"host", b"here"), *headers],
+        "headers": [(b"host", b"here"), (b"x-request-id", b"r1"), *headers],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 2),
         "extensions": {"http.response.pathsend": {}} if files else {},
@@ -125,6 +125,7 @@ REQUESTS = [
     ("?n=1", ()),
     ("", ((b"if-none-match", b'"x"'),)),
     ("", ((b"if-none-match", b"*"),)),
+    ("", ((b"killick-complete", b"required"),)),
     ("", ((b"range", b"bytes=1-3"),)),
     ("", ((b"range", b"bytes=99999999-"),)),
     ("", ((b"if-range", b'"x"'), (b"range", b"bytes=1-3"))),
@@ -251,10 +252,11 @@ def test_callers_who_are_not_known_by_heart_take_the_long_way(store, filled):
 
 def test_only_what_was_asked_for_lately_is_remembered(store, filled):
     app = application(store, OPEN)
-    assert isinstance(app, Fast)
+    fast = app._app
+    assert isinstance(fast, Fast)
     call(app, "GET", f"/v2/{NAME}/manifests/1.5")
     for number in range(MOST_PATHS):
-        app._note(b"/v2/x/manifests/t%d" % number)
+        fast._note(b"/v2/x/manifests/t%d" % number)
     call(app, "GET", f"/v2/{NAME}/manifests/1.5")
     assert not store.given
     call(app, "GET", f"/v2/{NAME}/manifests/1.5")

@@ -55,13 +55,18 @@ def layer_of(store, d):
 def test_a_manifest_by_tag_and_by_digest(store, image):
     for ref in (TAG, image.digest):
         found = store.glance(NAME, ref)
-        assert found == (
+        assert (found.media_type, found.digest, found.size) == (
             image.media_type,
             str(image.digest),
             image.size,
-            read(store.repository(NAME), image),
-            None,
         )
+        assert Digest.of(found.content) == image.digest
+        assert found.path is None
+
+
+def test_a_tag_comes_with_the_head_of_its_ledger(store, image):
+    assert store.glance(NAME, TAG).head == store.repository(NAME).head()
+    assert store.glance(NAME, image.digest).head is None
 
 
 def test_a_blob_is_a_file(store, image):

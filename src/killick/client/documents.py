@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from killick import chain
 from killick.client.answers import Asked, failure, media_type, unexpected
 from killick.client.messages import Request, Response
 from killick.digest import Digest, verify
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from killick.client.auth import Auth
     from killick.client.origin import Url
     from killick.client.session import Session
+    from killick.repository import Head
 
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
 MOST_REMEMBERED_BYTES = 16 * 1024 * 1024
@@ -38,15 +40,27 @@ _JSON_TYPES = frozenset({"", "application/json", "text/plain", "application/octe
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A document, and the digest that it was asked for by (else its sha256)."""
+    """A document, and the digest that it was asked for by (else its sha256).
+
+    `head` is where the registry says that its ledger ended then.
+    """
 
     digest: Digest
     document: Document
+    head: Head | None = None
 
     @property
     def descriptor(self) -> Descriptor:
         """Its descriptor, by that digest."""
         return Descriptor(self.document.media_type, self.digest, len(self.document.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a reference points to, and where the registry says that its ledger ended then."""
+
+    descriptor: Descriptor
+    head: Head | None
 
 
 class Memory:
@@ -91,8 +105,8 @@ class Documents:
         self._label = label
         self._memory = Memory()
 
-    def resolve(self, ref: Tag | Digest) -> Descriptor:
-        """Return the descriptor of a document, by HEAD where that tells all, else by GET.
+    def resolve(self, ref: Tag | Digest) -> Sighting:
+        """Return what a reference points to, by HEAD where that tells all, else by GET.
 
         Raises:
             TagUnknown, ManifestUnknown, NameUnknown: there is none.
@@ -102,7 +116,11 @@ class Documents:
             described = _described(response, ref) if response.status == 200 else None
             if response.status in (401, 403, 429) or response.status >= 500:
                 raise failure(response, self.asked(ref))
-        return described or self.get(ref).descriptor
+            head = chain.from_text(response.header(chain.HEADER))
+        if described is not None:
+            return Sighting(described, head)
+        fetched = self.get(ref)
+        return Sighting(fetched.descriptor, fetched.head)
 
     def has(self, digest: Digest) -> bool:
         """Return whether the repository has a document."""
@@ -139,7 +157,7 @@ class Documents:
         digest = ref if isinstance(ref, Digest) else Digest.of(raw)
         document = parse_document(raw, stated)
         self._memory.add(digest, document)
-        return Fetched(digest, document)
+        return Fetched(digest, document, chain.from_text(response.header(chain.HEADER)))
 
     def tag(self, name: Tag, d: Descriptor, document: Document) -> None:
         """Put a document under a tag.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from killick.client.access import Access
 from killick.client.answers import Asked, failure, media_type, unexpected
-from killick.client.listing import pages, query, texts
+from killick.client.listing import PAGE, pages, query, texts
 from killick.client.messages import Request
 from killick.client.repository import RemoteRepository
 from killick.client.session import Session
@@ -19,7 +19,7 @@ from killick.names import DOCKER_HUB, is_path
 if TYPE_CHECKING:
     from killick.client.announced import Announced
     from killick.client.dial import Dialer
-    from killick.client.ledger import RemoteLedger
+    from killick.client.ledger import RemoteLedger, Told
     from killick.repository import Historic
     from killick.wire.extensions import Extension
 
@@ -97,6 +97,17 @@ class RemoteRegistry:
             Unsupported: the registry does not announce that it keeps one.
         """
         return self._announced.ledger(self.repository(name))
+
+    def chain(self, name: str, /, after: int, most: int = PAGE) -> Iterator[Told]:
+        """Yield, page by page, where the ledger of a repository ends, and its entries after one.
+
+        Raises:
+            NotFound: the registry tells no such thing.
+            ContentError: what it tells is none.
+        """
+        from killick.client.ledger import ledger_pages
+
+        return ledger_pages(self._session, self.repository(name), after, most)
 
     @cached_property
     def _announced(self) -> Announced:

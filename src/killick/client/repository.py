@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from killick.client.answers import Asked, failure
 from killick.client.body import Download
-from killick.client.documents import Documents
+from killick.client.documents import Documents, Sighting
 from killick.client.listing import pages, query, texts
 from killick.client.messages import Request, Response
 from killick.client.origin import Url
@@ -117,7 +117,11 @@ class RemoteRepository:
 
     def resolve(self, ref: Tag | Digest, /) -> Descriptor:
         """Return what a tag points to, or the descriptor of a manifest."""
-        return self._documents.resolve(ref)
+        return self._documents.resolve(ref).descriptor
+
+    def sight(self, tag: Tag, /) -> Sighting:
+        """Return what a tag points to, and where the registry says that its ledger ended then."""
+        return self._documents.resolve(tag)
 
     def tags(self, after: str = "", /, n: int | None = None) -> Iterator[Tag]:
         """Yield all tags (after `after`), in ASCII order; or the first `n` that the registry has.

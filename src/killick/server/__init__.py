@@ -3,8 +3,12 @@
 from killick.server.access import OPEN, READ_ONLY, Caller, Everybody, Gate, Right
 from killick.server.app import application
 from killick.server.calls import Limits
+from killick.server.certificates import TlsFiles
+from killick.server.operations import Operations
 from killick.server.run import run
+from killick.server.terms import Terms
 from killick.server.view import RenamedRegistry, stored_name, visible_name
+from killick.server.worker import Worker
 
 __all__ = [
     "OPEN",
@@ -13,8 +17,12 @@ __all__ = [
     "Everybody",
     "Gate",
     "Limits",
+    "Operations",
     "RenamedRegistry",
     "Right",
+    "Terms",
+    "TlsFiles",
+    "Worker",
     "application",
     "run",
     "stored_name",

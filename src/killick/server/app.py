@@ -17,10 +17,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import KillickError
 from killick.repository import Quick, Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, uploads
+from killick.server import blobs, extensions, ledger, listing, manifests, upkeep, uploads
 from killick.server.access import READ_ONLY, Caller, Gate, Right
 from killick.server.calls import Call, Limits, Site
+from killick.server.chores import kept_running
 from killick.server.fast import Fast
+from killick.server.health import Health
+from killick.server.operations import Operations
+from killick.server.recording import Observed, trace_of
 from killick.server.responses import (
     Refused,
     error_answer,
@@ -66,6 +70,7 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
     "digests": {"GET": Endpoint("pull", _threaded(ledger.digests))},
     "standing": {"GET": Endpoint("pull", _threaded(ledger.tags))},
     "rollback": {"POST": Endpoint("push", ledger.rollback)},
+    "chain": {"GET": Endpoint("pull", _threaded(ledger.chain))},
     "tags": {"GET": Endpoint("pull", _threaded(listing.tags))},
     "referrers": {"GET": Endpoint("pull", _threaded(listing.referrers))},
     "manifest": {
@@ -84,8 +89,14 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "PUT": Endpoint("push", uploads.finish),
         "DELETE": Endpoint("push", uploads.cancel),
     },
+    "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
+    "chore": {
+        "GET": Endpoint("admin", _threaded(upkeep.get_chore)),
+        "POST": Endpoint("admin", _threaded(upkeep.start_chore)),
+    },
 }
-"""The catalog takes no right: it shows to each caller what that caller may pull."""
+"""The catalog takes no right: it shows to each caller what that caller may pull. What belongs to no
+repository is asked for as that of the repository `""`, which stands for the whole registry."""
 
 
 class _Api:
@@ -101,6 +112,7 @@ class _Api:
 
     async def _answer(self, request: Request) -> Response:
         target = target_of(request.scope["raw_path"])
+        trace_of(request.scope).route = target.kind
         endpoint = _endpoint(request.method, target.kind)
         caller = await self._admit(request, endpoint.right, target.name)
         return await endpoint.handle(Call(request, self._site, caller, target.name, target.item))
@@ -115,6 +127,7 @@ class _Api:
         caller = gate.recall(credentials)
         if caller is None:
             caller = await run_in_threadpool(gate.identify, credentials)
+        trace_of(request.scope).caller = caller.name
         if right is not None and not caller.may(right, repository):
             raise gate.refusal(caller, right, repository)
         return caller
@@ -143,26 +156,37 @@ def application(
     gate: Gate = READ_ONLY,
     limits: Limits | None = None,
     on_close: Callable[[], None] | None = None,
+    operations: Operations | None = None,
 ) -> ASGIApp:
     """Return the registry's API over `registry`, as an ASGI application.
 
     `on_close` is called when the server stops (to close what `registry` stands on).
     """
-    site = Site(registry, gate, limits or Limits(), Spool())
+    operations = operations or Operations()
+    site = Site(registry, gate, limits or Limits(), Spool(), operations)
+    health = Health(operations, gate)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = site.limits.threads
         try:
-            yield
+            with kept_running(operations.chores):
+                yield
         finally:
             site.spool.close()
+            operations.recorder.close()
             if on_close is not None:
                 on_close()
 
     api = _Api(site)
-    whole = Starlette(
-        routes=[Route("/v2", api), Route("/v2/{rest:path}", api)],
+    inner: ASGIApp = Starlette(
+        routes=[
+            Route("/v2", api),
+            Route("/v2/{rest:path}", api),
+            Route("/healthz", health.alive),
+            Route("/readyz", health.ready),
+            Route("/metrics", health.metrics),
+        ],
         exception_handlers={
             KillickError: on_killick_error,
             ClientDisconnect: on_disconnect,
@@ -171,4 +195,6 @@ def application(
         },
         lifespan=lifespan,
     )
-    return Fast(site, registry, whole) if isinstance(registry, Quick) else whole
+    if isinstance(registry, Quick):
+        inner = Fast(site, registry, inner)
+    return Observed(inner, operations.recorder, operations.drain)

@@ -11,6 +11,7 @@ from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Tag
 from killick.repository import Cause, Kind, Registry, Repository
 from killick.server.access import Caller, Gate
+from killick.server.operations import Operations
 from killick.server.spool import Spool
 
 
@@ -18,7 +19,9 @@ from killick.server.spool import Spool
 class Limits:
     """How much one call may take: bytes of a blob, seconds between two pieces of a body.
 
-    `threads` is how many calls touch the registry at once; `page` the longest list in one answer.
+    `threads` is how many calls touch the registry at once; `page` the longest list in one answer;
+    `rate` the least bytes a second that a body must have (0: any); `uploads` how many of them may
+    be under way.
     """
 
     blob: int = 2**40
@@ -26,6 +29,8 @@ class Limits:
     idle: float = 60.0
     threads: int = 32
     page: int = 10_000
+    rate: int = 1024
+    uploads: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Site:
     gate: Gate
     limits: Limits
     spool: Spool
+    operations: Operations
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ takes has then just been read, and lies in memory, so that the loop does not wai
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -21,14 +20,17 @@ from killick.digest import Digest
 from killick.errors import KillickError
 from killick.manifest import Descriptor
 from killick.names import Tag
-from killick.repository import Glimpse, Quick
+from killick.repository import Glimpse, Head, Quick
 from killick.server.calls import Site, reference_of
+from killick.server.heads import header_of
+from killick.server.recording import trace_of
 from killick.server.responses import content_headers
 from killick.server.routes import target_of
 
 MOST_PATHS = 8192
 
 _UNUSUAL = frozenset({b"if-none-match", b"if-match", b"range", b"if-range"})
+_OUR_OWN = b"killick-"
 _PATHSEND = "http.response.pathsend"
 _RawHeaders = list[tuple[bytes, bytes]]
 
@@ -73,7 +75,7 @@ class Fast:
         """Return what the call asks for, if its caller may have it and nothing else is needed."""
         credentials: str | None = None
         for key, value in scope["headers"]:
-            if key in _UNUSUAL:
+            if key in _UNUSUAL or key.startswith(_OUR_OWN):
                 return None
             if key == b"authorization":
                 if credentials is not None:
@@ -82,10 +84,18 @@ class Fast:
         caller = self._gate.recall(credentials)
         if caller is None or not caller.may("pull", goal.name):
             return None
-        if isinstance(goal.reference, Digest) and goal.kind == "blob":
-            sends_files = _PATHSEND in scope.get("extensions", ())
-            return self._quick.glance_blob(goal.name, goal.reference) if sends_files else None
-        return self._quick.glance(goal.name, goal.reference)
+        found = self._glance(goal, sends_files=_PATHSEND in scope.get("extensions", ()))
+        if found is not None:
+            trace = trace_of(scope)
+            trace.route, trace.caller = goal.kind, caller.name
+        return found
+
+    def _glance(self, goal: _Goal, *, sends_files: bool) -> Glimpse | None:
+        if goal.kind == "manifest":
+            return self._quick.glance(goal.name, goal.reference)
+        if sends_files and isinstance(goal.reference, Digest):
+            return self._quick.glance_blob(goal.name, goal.reference)
+        return None
 
     def _watched(self, path: bytes, send: Send) -> Send:
         """Return `send`, which notes the path when it leads to content."""
@@ -120,15 +130,25 @@ def _goal(path: bytes) -> _Goal | None:
 
 
 def _headers(found: Glimpse) -> _RawHeaders:
-    # A copy: what stands around the application may add to it.
-    return list(_content_headers(found.media_type, found.digest, found.size, found.path is None))
+    media_type, digest, size, content, _, head = found
+    before, after = _content_headers(media_type, digest, size, content is not None)
+    # A new list: what stands around the application may add to it.
+    return [*before, *_head_headers(head), *after] if head is not None else [*before, *after]
 
 
 @lru_cache(maxsize=4096)
 def _content_headers(
     media_type: str, digest: str, size: int, document: bool
-) -> Iterable[tuple[bytes, bytes]]:
+) -> tuple[_RawHeaders, _RawHeaders]:
+    """Return what stands before the headers of a ledger's head, and what stands after."""
     headers = content_headers(Descriptor(media_type, Digest.parse(digest), size))
     if not document:
         headers["Accept-Ranges"] = "bytes"
-    return Response(headers={**headers, "Content-Length": str(size)}).raw_headers
+    raw = Response(headers={**headers, "Content-Length": str(size)}).raw_headers
+    return raw[:-1], raw[-1:]
+
+
+@lru_cache(maxsize=4096)
+def _head_headers(head: Head) -> _RawHeaders:
+    said = header_of(head)
+    return Response(headers={**said, "Content-Length": "0"}).raw_headers[:-1]

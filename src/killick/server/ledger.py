@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick import moves, strictjson, travel
+from killick.bounds import bound
 from killick.digest import Digest
 from killick.errors import ContentError, ManifestUnknown, NotFound, TagUnknown, UsageError
 from killick.manifest import OCI_INDEX, Descriptor
 from killick.moments import parse_moment, rfc3339, utc_now
 from killick.names import Tag
-from killick.repository import ANYTHING, LOCAL, Ledger, Move
+from killick.repository import ANYTHING, LOCAL, Chained, Ledger, Move
 from killick.server import paging
 from killick.server.bodies import whole
 from killick.server.calls import Call
@@ -27,8 +29,8 @@ from killick.server.conditions import expected
 from killick.server.responses import json_answer
 from killick.wire import tag_history
 
-MOST_ENTRIES = 1000
-MOST_BODY_BYTES = 4096
+MOST_ENTRIES = bound(1000, "entries", "entries in a page of history")
+MOST_BODY_BYTES = bound(4096, "bytes", "body of a rollback")
 MOST_BACK = 1_000_000
 _CURSOR = "sequence"
 
@@ -65,6 +67,25 @@ def tags(call: Call) -> Response:
     path = f"/v2/{call.name}/_killick/tags"
     headers = paging.link(path, {"n": str(most), "last": page[-1].tag}) if more else {}
     return json_answer({"name": call.name, "tags": _moves(call, page)}, headers)
+
+
+def chain(call: Call) -> Response:
+    """Answer with where the ledger ends, and with its entries after one, oldest first."""
+    repository, most = call.repository, _limit(call)
+    if not isinstance(repository, Chained):
+        raise NotFound("this registry keeps no chained ledger")
+    after = paging.number(call, "after") or 0
+    head = repository.head()
+    told = takewhile(lambda entry: entry.sequence <= head.sequence, repository.entries(after))
+    page, more = paging.first(told, most)
+    answer = {
+        "name": call.name,
+        "head": {"sequence": head.sequence, "hash": head.hash},
+        "entries": [moves.to_json(entry) for entry in page],
+    }
+    query = {"n": str(most), "after": str(page[-1].sequence)} if more else {}
+    path = f"/v2/{call.name}/_killick/chain"
+    return json_answer(answer, paging.link(path, query) if more else {})
 
 
 def digests(call: Call) -> Response:

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick import travel
+from killick.bounds import bound
 from killick.digest import Digest, verify
 from killick.errors import LimitExceeded, Unsupported
 from killick.manifest import (
@@ -29,18 +30,19 @@ from killick.repository import (
 from killick.server.bodies import whole
 from killick.server.calls import Call
 from killick.server.conditions import expected, is_conditional, is_fresh
+from killick.server.heads import looked_up
 from killick.server.responses import Refused, content_headers, empty, sending
 from killick.transfer import fetch_bytes
 
-MOST_TAGS = 100
+MOST_TAGS = bound(100, "tags", "tags that one push sets")
 _MOST_NAMED = 10
 
 
 def get(call: Call) -> Response:
     """Answer with the verbatim bytes of a manifest."""
     repository = call.repository
-    d = repository.resolve(call.reference())
-    headers = content_headers(d)
+    d, said = looked_up(repository, call.reference())
+    headers = {**content_headers(d), **said}
     if is_fresh(call, d.digest):
         return Response(status_code=304, headers=headers)
     if call.is_head:

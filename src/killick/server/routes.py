@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
+from killick.bounds import bound
 from killick.errors import BadReference, NotFound
 from killick.names import is_path
 
@@ -23,9 +24,12 @@ Kind = Literal[
     "digests",
     "standing",
     "rollback",
+    "chain",
+    "chores",
+    "chore",
 ]
 
-_MOST_CHARACTERS = 2048
+_MOST_CHARACTERS = bound(2048, "characters", "path of a request")
 _KINDS: dict[str, Kind] = {"manifests": "manifest", "blobs": "blob", "referrers": "referrers"}
 
 
@@ -61,6 +65,8 @@ def target_of(path: bytes) -> Target:
         return Target("catalog")
     if rest == ["_oci", "ext", "discover"]:
         return Target("discover")
+    if rest[:2] == ["_killick", "chores"] and len(rest) <= 3:
+        return Target("chore", "", rest[2]) if rest[2:] else Target("chores")
     target = _in_repository(rest)
     if not is_path(target.name):
         raise BadReference(f"{target.name[:200]!r} is not the name of a repository")
@@ -97,4 +103,6 @@ def _in_extension(parts: list[str]) -> Target:
             return Target("standing", "/".join(name))
         case [*name, "_killick", "rollback", item]:
             return Target("rollback", "/".join(name), item)
+        case [*name, "_killick", "chain"]:
+            return Target("chain", "/".join(name))
     raise NotFound("the registry's API has no such path")

@@ -27,7 +27,7 @@ async def begin(call: Call) -> Response:
             return _created(call, mounted)
     digest = call.query("digest")
     wanted = None if digest is None else Digest.parse(digest)
-    upload = await run_in_threadpool(_uploads(call).begin)
+    upload = await run_in_threadpool(_begin, call)
     if wanted is None:
         return _accepted(call, upload, 202)
     finished = False
@@ -39,6 +39,16 @@ async def begin(call: Call) -> Response:
         if not finished:
             await run_in_threadpool(upload.cancel)
     return _created(call, d)
+
+
+def _begin(call: Call) -> Upload:
+    if call.site.operations.count_uploads() >= call.site.limits.uploads:
+        raise Refused(
+            "TOOMANYREQUESTS",
+            f"{call.site.limits.uploads} uploads are open, and more can't be",
+            headers={"Retry-After": "60"},
+        )
+    return _uploads(call).begin()
 
 
 async def append(call: Call) -> Response:

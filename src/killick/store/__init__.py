@@ -20,26 +20,47 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from killick.digest import Digest
-from killick.manifest import Descriptor
+from killick.manifest import Config, Descriptor, Document
 from killick.moments import utc_now
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.repository import Glimpse
-from killick.store import durable, ledger, listing, reading, search
+from killick.repository import Advisory, Glimpse, Node, NodeKind, Stay
+from killick.store import (
+    advisories,
+    durable,
+    heads,
+    knowledge,
+    ledger,
+    listing,
+    reading,
+    search,
+    upkeep,
+)
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
 from killick.store.context import Context, Places
 from killick.store.database import Database
 from killick.store.glance import Glances
+from killick.store.heads import Seen
 from killick.store.intake import Intake
 from killick.store.leases import Leases
 from killick.store.listing import ImageRow
 from killick.store.repository import Rooms, StoreRepository
 from killick.store.search import Known
+from killick.store.upkeep import Looked
 from killick.store.uploads import UploadSessions
 
-__all__ = ["Collected", "Finding", "ImageRow", "Known", "Store", "StoreRepository"]
+__all__ = [
+    "Collected",
+    "Finding",
+    "ImageRow",
+    "Known",
+    "Looked",
+    "Seen",
+    "Store",
+    "StoreRepository",
+]
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
@@ -128,6 +149,50 @@ class Store:
         """Return the repositories of registry `domain`, named without it, known to have a blob."""
         return search.sisters(self._context, d, domain)
 
+    def heads(self, repository: str) -> tuple[Seen, ...]:
+        """Return where the ledger of a registry's repository was seen to end, oldest first."""
+        return heads.seen(self._context, repository)
+
+    def keep_head(self, repository: str, found: Seen) -> None:
+        """Remember where the ledger of a registry's repository was seen to end."""
+        heads.keep(self._context, repository, found)
+
+    def forget_heads(self, repository: str) -> None:
+        """Forget where the ledger of a registry's repository was seen to end."""
+        heads.forget(self._context, repository)
+
+    def node(self, digest: Digest, /) -> Node | None:
+        """Return what is known of some content, here or not, None where nothing is."""
+        return knowledge.node(self._context, digest)
+
+    def parents(self, digest: Digest, kind: NodeKind, /) -> list[Digest]:
+        """Return the digests of what lists `digest` as its `kind`, in order."""
+        return knowledge.parents(self._context, digest, kind)
+
+    def stays(self, digest: Digest, /) -> list[Stay]:
+        """Return when which tags pointed to an index or a manifest, newest first."""
+        return knowledge.stays(self._context, digest)
+
+    def learn(self, digest: Digest, found: Document | Config, /) -> None:
+        """Keep what a document or a config says, which was seen elsewhere."""
+        knowledge.learn(self._context, digest, found)
+
+    def recognise(self, prefix: str) -> list[Digest]:
+        """Return the digests, of content here or elsewhere, that begin with `prefix`."""
+        return knowledge.recognise(self._context, prefix)
+
+    def advisories(self) -> Iterator[Advisory]:
+        """Yield what is said about vulnerabilities in images, oldest first."""
+        return advisories.documents(self._context)
+
+    def advise(self, advisory: Advisory, /) -> bool:
+        """Keep a document of statements; False where as new a one is kept already."""
+        return advisories.keep(self._context, advisory)
+
+    def retract(self, identifier: str, /) -> bool:
+        """Forget the document called so; False where there is none."""
+        return advisories.forget(self._context, identifier)
+
     def purge(self, repository: str, tag: Tag) -> None:
         """Let go of the content that a tag used to point to; the ledger's entries stay."""
         with self._context.database.writing() as connection:
@@ -159,6 +224,36 @@ class Store:
             StoreError: something can't be read at all.
         """
         return Check(self._context, self._blobs, roots).run()
+
+    def scrub(self, after: str = "") -> Iterator[Looked]:
+        """Hash what is stored, in the order of digests, beginning behind `after`.
+
+        What is damaged goes to quarantine.
+
+        Raises:
+            StoreError: something can't be read at all.
+        """
+        return upkeep.scrub(self._context, self._blobs, after)
+
+    def check_health(self) -> None:
+        """See that the database answers, and that files can be written (unless read-only).
+
+        Raises:
+            StoreError: the store can't do its work.
+        """
+        upkeep.check_health(self._context)
+
+    def count_uploads(self) -> int:
+        """Return how many upload sessions are open."""
+        return upkeep.count_uploads(self._context)
+
+    def expire_uploads(self, age: timedelta) -> int:
+        """Remove the upload sessions that nobody has written to for `age`; return how many.
+
+        Raises:
+            StoreError: the store can't be changed.
+        """
+        return upkeep.expire_uploads(self._context, age)
 
 
 def _user() -> str:

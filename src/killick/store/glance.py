@@ -19,7 +19,7 @@ from killick.digest import CHUNK, Digest
 from killick.errors import StoreError
 from killick.manifest import Descriptor
 from killick.names import Tag
-from killick.repository import BLOB_TYPE, Glimpse
+from killick.repository import BLOB_TYPE, Glimpse, Head
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.context import Context
 from killick.store.leases import Leases
@@ -39,7 +39,8 @@ WHERE repository.name = ?
 """
 
 _BY_TAG = f"""
-SELECT repository.id, tag.media_type, tag.digest, tag.size FROM repository
+SELECT repository.id, tag.media_type, tag.digest, tag.size, repository.sequence, repository.head
+FROM repository
 JOIN tag ON tag.repository = repository.id AND tag.origin = 'local' AND tag.name = ?
 {_HELD.format(digest="tag.digest", document=1)}
 """
@@ -114,12 +115,12 @@ class Glances:
         row = self._row(query, (str(ref), repository))
         if row is None:
             return None
-        home, media_type, digest, size = row
+        home, media_type, digest, size, *head = row
         content = self.remembered.get(digest)
         if content is None:
             return None
         self._leases.touch(home, digest)
-        return Glimpse(media_type, digest, size, content, None)
+        return Glimpse(media_type, digest, size, content, head=Head(*head) if head else None)
 
     def blob(self, repository: str, digest: Digest) -> Glimpse | None:
         """Return a blob in a file that is known to be good."""
@@ -132,7 +133,7 @@ class Glances:
         if path is None:
             return None
         self._leases.touch(row[0], text)
-        return Glimpse(BLOB_TYPE, text, held.size, None, path)
+        return Glimpse(BLOB_TYPE, text, held.size, path=path)
 
     def _row(self, query: str, values: tuple[str, str]) -> _Row | None:
         if not self._turn.acquire(blocking=False):

@@ -15,6 +15,7 @@ from killick import strictjson
 from killick.digest import Digest
 from killick.errors import ContentError
 from killick.manifest import Config, Descriptor, Document, Manifest
+from killick.store import knowledge
 
 _MOST_CREATED_CHARACTERS = 64
 
@@ -174,6 +175,7 @@ def referrers(connection: sqlite3.Connection, repository: str, digest: str) -> l
 
 def record(connection: sqlite3.Connection, digest: Digest, document: Document) -> None:
     """Make the rows of a document, unless they are there."""
+    knowledge.record(connection, digest, document)
     done = connection.execute("SELECT 1 FROM document WHERE digest = ?", (str(digest),)).fetchone()
     if done:
         return
@@ -246,6 +248,7 @@ def summarise(connection: sqlite3.Connection, digest: str, config: bytes) -> Non
     except ContentError:
         return
     created = parsed.created
+    knowledge.record_config(connection, digest, parsed)
     connection.execute(
         "UPDATE document SET platform = ?, created = ? WHERE config = ? AND image = 1",
         (

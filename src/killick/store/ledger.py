@@ -1,25 +1,22 @@
 """The ledger: every move of every tag, appended in the transaction that moves it.
 
-The entries of a repository form a chain: each has the SHA-256 of its own canonical JSON, which
-contains the hash of the entry before it. So an entry that was changed, dropped or put elsewhere is
-found by whoever computes the chain again (`problems`). Order is by sequence; the clock's word is
-kept, but decides nothing.
+The entries of a repository form a chain (see `killick.chain`). So an entry that was changed,
+dropped or put elsewhere is found by whoever computes the chain again (`problems`). Order is by
+sequence; the clock's word is kept, but decides nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from killick import strictjson
+from killick.chain import entry_hash
 from killick.digest import Digest
 from killick.errors import Conflict, Incomplete, ManifestUnknown, TagUnknown
 from killick.manifest import Descriptor
-from killick.moments import rfc3339
 from killick.names import Tag
 from killick.repository import ANYTHING, LOCAL, Cause, Expected, Move
 from killick.store import graph
@@ -273,26 +270,6 @@ def to_move(repository: str, row: tuple[Any, ...]) -> Move:
         Digest.parse(previous) if previous else None,
         Cause(kind, actor, origin, bool(own)),
     )
-
-
-def entry_hash(made: Move, before: str) -> str:
-    """Return the hash of an entry, in hexadecimal digits; `before` is that of the one before it."""
-    entry = {
-        "before": before,
-        "sequence": made.sequence,
-        "time": rfc3339(made.time),
-        "repository": made.repository,
-        "origin": made.cause.origin,
-        "tag": made.tag,
-        "digest": str(made.to.digest) if made.to else None,
-        "mediaType": made.to.media_type if made.to else None,
-        "size": made.to.size if made.to else None,
-        "previous": str(made.previous) if made.previous else None,
-        "kind": made.cause.kind,
-        "actor": made.cause.actor,
-        "authoritative": made.cause.authoritative,
-    }
-    return hashlib.sha256(strictjson.compact(entry)).hexdigest()
 
 
 def problems(connection: sqlite3.Connection, home: int, repository: str) -> Iterator[str]:

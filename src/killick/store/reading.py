@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
+from killick.chain import EMPTY
 from killick.digest import Digest
 from killick.names import Tag
-from killick.repository import LOCAL, Move
+from killick.repository import LOCAL, Head, Move
 from killick.store.database import Database
 from killick.store.ledger import COLUMNS, to_move
 
@@ -99,6 +100,25 @@ def history(database: Database, series: Series, before: int | None) -> Iterator[
         "before": _NEWEST if before is None else min(before, _NEWEST),
     }
     return _moves(database, query, values, ("before", lambda move: move.sequence))
+
+
+def head(database: Database, repository: str) -> Head:
+    """Return where the ledger of a repository ends."""
+    with database.reading() as connection:
+        row = connection.execute(
+            "SELECT sequence, head FROM repository WHERE name = ?", (repository,)
+        ).fetchone()
+    return Head(*row) if row else EMPTY
+
+
+def entries(database: Database, repository: str, after: int) -> Iterator[Move]:
+    """Yield all entries of a ledger after one, oldest first."""
+    query = (
+        f"SELECT {COLUMNS} FROM move WHERE repository = {_HOME} AND sequence > :after"
+        " ORDER BY sequence LIMIT :page"
+    )
+    values = {"name": repository, "after": min(after, _NEWEST)}
+    return _moves(database, query, values, ("after", lambda move: move.sequence))
 
 
 def touching(database: Database, repository: str, digest: Digest) -> Iterator[Move]:

@@ -20,7 +20,17 @@ from killick.errors import (
 from killick.manifest import Descriptor, Index
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Ingest, Move, Upload
+from killick.repository import (
+    ANYTHING,
+    BLOB_TYPE,
+    LOCAL,
+    Cause,
+    Expected,
+    Head,
+    Ingest,
+    Move,
+    Upload,
+)
 from killick.store import graph, ledger, reading
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import find_repository, repository_id
@@ -207,6 +217,14 @@ class StoreRepository:
     ) -> Iterator[Move]:
         """Yield the moves of one tag, or of all, newest first."""
         return reading.history(self._database, reading.Series(self.name, origin, tag), before)
+
+    def head(self) -> Head:
+        """Return where the ledger ends."""
+        return reading.head(self._database, self.name)
+
+    def entries(self, after: int, /) -> Iterator[Move]:
+        """Yield all entries of the ledger after one, oldest first."""
+        return reading.entries(self._database, self.name, after)
 
     def touching(self, digest: Digest, /) -> Iterator[Move]:
         """Yield the moves of our own names to a manifest, or away from it, newest first."""

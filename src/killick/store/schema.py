@@ -4,6 +4,8 @@
                 ├─ tag, move, purged        names, their ledger, and what of it holds no content
                 └─ kept                     images that are held by digest alone
     document ── edge                        the graph: index → manifest → config, layers; subject
+    known ── link                           the same of all that was ever seen, here or elsewhere
+    advisory                                what is said about vulnerabilities in images
 
 Digests are text and no row numbers, so that an edge may name what is not here. Times are integer
 microseconds since 1970, UTC. `member.unreachable` is when the content was found to have no root,
@@ -78,6 +80,33 @@ CREATE TABLE edge (
     PRIMARY KEY (parent, position)
 ) WITHOUT ROWID;
 CREATE INDEX edge_child ON edge (child);
+CREATE TABLE known (                       -- kept for ever: says nothing about what is here
+    digest TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,                    -- index, manifest, config
+    media_type TEXT NOT NULL,
+    size INTEGER,
+    platform TEXT,                         -- JSON, a config's
+    base TEXT                              -- what a manifest says it was built on
+) WITHOUT ROWID;
+CREATE TABLE link (
+    parent TEXT NOT NULL REFERENCES known (digest),
+    position INTEGER NOT NULL,
+    child TEXT NOT NULL,
+    kind TEXT NOT NULL,                    -- of edge, and diff: a config's diff IDs
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    platform TEXT,                         -- JSON, from the index
+    PRIMARY KEY (parent, position)
+) WITHOUT ROWID;
+CREATE INDEX link_child ON link (child);
+CREATE TABLE advisory (
+    id INTEGER PRIMARY KEY,                -- the order of arrival
+    identifier TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    content BLOB NOT NULL,                 -- the OpenVEX document
+    subject TEXT,                          -- the image that it is attached to
+    source TEXT NOT NULL
+);
 CREATE TABLE tag (
     repository INTEGER NOT NULL REFERENCES repository (id),
     origin TEXT NOT NULL,
@@ -113,6 +142,14 @@ CREATE TABLE purged (
     repository INTEGER NOT NULL REFERENCES repository (id),
     tag TEXT NOT NULL,
     sequence INTEGER NOT NULL,             -- moves up to this one hold no content any more
+    PRIMARY KEY (repository, tag)
+) WITHOUT ROWID;
+CREATE TABLE seen_head (                   -- where the ledgers of registries ended
+    repository TEXT NOT NULL,              -- with its registry, as it is written
+    tag TEXT NOT NULL,                     -- '': when the ledger itself was asked for
+    sequence INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    digest TEXT,                           -- what the tag pointed to then
     PRIMARY KEY (repository, tag)
 ) WITHOUT ROWID;
 CREATE TABLE kept (

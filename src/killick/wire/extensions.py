@@ -15,6 +15,7 @@ TAG_HISTORY: Final = "_oci/tag-history"
 OCI: Final = "_oci"
 KILLICK: Final = "_killick"
 SWAP: Final = "compare-and-swap"
+CHAIN: Final = "ledger-chain"
 
 _OCI_URL = "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md"
 _MOST = 100
@@ -62,8 +63,9 @@ LEDGER_EXTENSIONS: Final = (
             "/v2/<name>/_killick/digests/<digest>",
             "/v2/<name>/_killick/tags",
             "/v2/<name>/_killick/rollback/<tag>",
+            "/v2/<name>/_killick/chain",
         ),
-        (SWAP,),
+        (SWAP, CHAIN),
     ),
 )
 """What a registry announces whose repositories are ledgers."""
@@ -108,6 +110,11 @@ def tells_history(extensions: Iterable[Extension]) -> bool:
 def is_ledger(extensions: Iterable[Extension]) -> bool:
     """Return whether our own extension, with compare-and-swap, is announced."""
     return any(e.name == KILLICK and SWAP in e.features for e in extensions)
+
+
+def is_chained(extensions: Iterable[Extension]) -> bool:
+    """Return whether our own extension, with ledgers that can be followed, is announced."""
+    return any(e.name == KILLICK and CHAIN in e.features for e in extensions)
 
 
 def _text(entry: dict[str, Any], key: str) -> str:
