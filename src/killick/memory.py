@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -11,8 +11,9 @@ from io import BytesIO
 from secrets import token_hex
 from typing import BinaryIO
 
+from killick import immutability
 from killick.chain import EMPTY, entry_hash
-from killick.digest import Bytes, Digest, Verifier, chunks, verify
+from killick.digest import CANONICAL, Bytes, Digest, Verifier, chunks, verify
 from killick.errors import (
     BadDigest,
     BlobUnknown,
@@ -46,8 +47,10 @@ from killick.repository import (
     Move,
     Node,
     NodeKind,
+    Presence,
     Stay,
 )
+from killick.rules import EASY, Policy
 
 _AS: tuple[NodeKind, ...] = ("config", "manifest", "index", "layer", "diff", "blob")
 """What counts first where parents disagree on what a child is."""
@@ -56,7 +59,13 @@ _AS: tuple[NodeKind, ...] = ("config", "manifest", "index", "layer", "diff", "bl
 class MemoryRegistry:
     """Repositories that last as long as the process. `actor` and `clock` go into the ledgers."""
 
-    def __init__(self, actor: str = "memory", clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        actor: str = "memory",
+        clock: Callable[[], datetime] = utc_now,
+        policy: Policy = EASY,
+    ) -> None:
+        self.policy = policy
         self._actor = actor
         self._clock = clock
         self._lock = threading.Lock()
@@ -134,6 +143,12 @@ class MemoryRegistry:
     def retract(self, identifier: str, /) -> bool:
         """Forget the document called so; False where there is none."""
         return self._advisories.pop(identifier, None) is not None
+
+    def holders(self, digest: Digest, /) -> Iterator[str]:
+        """Yield the names of the repositories that have a blob."""
+        for name, repository in list(self._repositories.items()):
+            if repository.has(Descriptor(BLOB_TYPE, digest, 0)):
+                yield name
 
 
 class MemoryRepository:
@@ -269,13 +284,19 @@ class MemoryRepository:
             standing = self._tags.get(series)
             previous = standing.digest if standing else None
             if expected is not ANYTHING and expected != previous:
-                raise Conflict(f"{self.name}:{tag} points to {previous or 'nothing'}")
+                raise Conflict(
+                    f"{self.name}:{tag} points to {previous or 'nothing'}",
+                    current=str(previous) if previous else None,
+                )
             if to is None and standing is None:
                 raise TagUnknown(f"{self.name} has no tag {tag}")
             if to is not None and cause.origin == LOCAL:
-                self._check_whole(self._document(to.digest))
+                document = self._document(to.digest)
+                if not self._registry.policy.sparse:
+                    self._check_whole(document)
             if to is not None and to.digest == previous:
                 return None
+            cause = replace(cause, overriding=self._overrides(tag, to, cause))
             move = Move(len(self._moves) + 1, self._clock(), self.name, tag, to, previous, cause)
             self._moves.append(move)
             self._heads.append(Head(move.sequence, entry_hash(move, self._heads[-1].hash)))
@@ -285,8 +306,19 @@ class MemoryRepository:
                 self._tags[series] = to
             return move
 
-    def begin(self) -> MemoryUpload:
+    def _overrides(self, tag: Tag, to: Descriptor | None, cause: Cause) -> bool:
+        """Return whether a move overrides a rule; raises Immutable if it must not."""
+        asked = (self.name, tag, to.digest if to else None, cause)
+        return cause.origin == LOCAL and immutability.overrides(
+            self._registry.policy.immutable,
+            asked,
+            lambda: next((move for move in self.history(tag) if move.to is not None), None),
+            stands=(LOCAL, tag) in self._tags,
+        )
+
+    def begin(self, algorithm: str = CANONICAL, /) -> MemoryUpload:
         """Start an upload."""
+        Digest.of(b"", algorithm)
         upload = MemoryUpload(self._uploads, self._content)
         self._uploads[upload.id] = upload
         return upload
@@ -307,28 +339,54 @@ class MemoryRepository:
 
     def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:
         """Remove a manifest, with its tags, or a blob."""
+        cause = cause or Cause("deleted", self._actor)
         with self._lock:
-            if not d.is_document:
+            if d.is_document:
+                self._document(d.digest)
+            else:
                 self.find(d.digest)
+            tags = [tag for origin, tag in self._tags if origin == LOCAL]
+            for tag in tags:
+                if d.digest in self._below(self._tags[LOCAL, tag].digest):
+                    self._overrides(tag, None, cause)
+            if not d.is_document:
                 del self._content[d.digest]
                 return
-            self._document(d.digest)
-            for origin, tag in list(self._tags):
-                if origin == LOCAL and self._tags[origin, tag].digest == d.digest:
-                    self.move(tag, None, cause or Cause("deleted", self._actor))
+            for tag in tags:
+                if self._tags[LOCAL, tag].digest == d.digest:
+                    self.move(tag, None, cause)
             del self._documents[d.digest]
 
+    def _below(self, digest: Digest) -> set[Digest]:
+        document = self._documents.get(digest)
+        children = () if document is None else document.children()
+        return {digest}.union(*(self._below(child.digest) for child in children))
+
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield what refers to `digest`, in the order of arrival."""
-        for document in list(self._documents.values()):
+        """Yield what refers to `digest` (behind `after`), in the order of digests."""
+        for one in sorted(self._documents, key=str):
+            document = self._documents[one]
             subject = document.subject
             if subject is None or subject.digest != digest:
                 continue
             found = document.as_referrer()
-            if artifact_type in (None, found.artifact_type):
+            if (after is None or str(one) > str(after)) and artifact_type in (
+                None,
+                found.artifact_type,
+            ):
                 yield found
+
+    def presence(self, digests: Iterable[Digest], /) -> dict[Digest, Presence]:
+        """Return, for each digest, whether that manifest is here, and all that it needs too."""
+        return {d: self._presence(d) for d in digests}
+
+    def _presence(self, digest: Digest) -> Presence:
+        document = self._documents.get(digest)
+        if document is None:
+            return "removed"
+        return "present" if self.complete(document.descriptor) else "incomplete"
 
     def complete(self, d: Descriptor, /) -> bool:
         """Return whether a manifest and all that it needs are here."""

@@ -15,11 +15,11 @@ SOURCE = Path(killick.__file__).parent
 ROWS = (
     {"bounds", "errors"},
     {"digest", "files", "moments", "strictjson", "tarball"},
-    {"changes", "compression", "names", "platforms"},
-    {"manifest", "observation", "openvex"},
+    {"changes", "compression", "names", "platforms", "rights"},
+    {"manifest", "observation", "openvex", "rules"},
     {"repository"},
-    {"chain", "inventory", "moves", "transfer", "travel", "wire"},
-    {"archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
+    {"chain", "immutability", "inventory", "moves", "transfer", "travel", "wire"},
+    {"accounts", "archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
     {"cli"},
     {"__main__"},
 )

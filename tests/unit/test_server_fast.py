@@ -219,11 +219,11 @@ class Changeable:
     def recall(self, credentials, /):
         return self.inner.recall(credentials) if self.remembers else None
 
-    def identify(self, credentials, /):
-        return self.inner.identify(credentials)
+    def identify(self, credentials, who, /):
+        return self.inner.identify(credentials, who)
 
-    def refusal(self, caller, right, repository, /):
-        return self.inner.refusal(caller, right, repository)
+    def refusal(self, caller, need, repository, /):
+        return self.inner.refusal(caller, need, repository)
 
 
 def test_rights_that_were_taken_away_are_gone_at_once(store, filled):

@@ -12,12 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from killick.cli import guarding
 from killick.errors import UsageError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from killick.server import Gate, Limits, Operations, Terms, TlsFiles, Worker
+    from killick.rules import Policy
+    from killick.server import Limits, Operations, Terms, TlsFiles, Worker
     from killick.server.accesslog import AccessLog
     from killick.server.configuration import Configuration
     from killick.server.figures import Figures
@@ -36,39 +38,40 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
 
     What its tags used to point to is kept for ever: nobody else may have it.
     """
-    from killick.server import application
+    from killick.rules import Policy
+    from killick.server import BehindProxies, application, network
     from killick.store import Store
 
-    read_only = configuration.read_only
-    store = Store(Path(root), actor=actor, read_only=read_only, lease=LEASE, retention=None)
-    return application(
-        store,
-        _gate(configuration),
-        _limits(configuration),
-        store.close,
-        _operations(configuration, store, worker),
+    policy = Policy(sparse=True)
+    store = Store(
+        Path(root),
+        actor=actor,
+        read_only=configuration.read_only,
+        lease=LEASE,
+        retention=None,
+        policy=policy,
     )
+    gate = guarding.gate(Path(root), configuration.access, alone=is_alone(configuration))
+
+    def close() -> None:
+        gate.close()
+        store.close()
+
+    operations = _operations(configuration, store, worker, policy)
+    app = application(store, gate, _limits(configuration), close, operations)
+    return BehindProxies(app, map(network, configuration.access.trusted_proxies))
 
 
 def local_store(configuration: Configuration, root: str, actor: str, worker: Worker) -> ASGIApp:
     """Return a registry that shows the local store, to be read, as `<host>/<path>`."""
+    from killick.rules import EASY
     from killick.server import READ_ONLY, RenamedRegistry, application, stored_name, visible_name
     from killick.store import Store
 
     store = Store(Path(root), actor=actor, read_only=True)
     view = RenamedRegistry(store, stored_name, visible_name)
-    operations = _operations(configuration, store, worker)
+    operations = _operations(configuration, store, worker, EASY)
     return application(view, READ_ONLY, _limits(configuration), store.close, operations)
-
-
-def _gate(configuration: Configuration) -> Gate:
-    from killick.server import OPEN, Everybody
-
-    if configuration.read_only:
-        return Everybody("pull", why="this registry is read-only for now")
-    if configuration.access.anonymous == "pull":
-        return Everybody("pull", why="anonymous callers may only pull from this registry")
-    return OPEN
 
 
 def _limits(configuration: Configuration) -> Limits:
@@ -86,7 +89,9 @@ def _limits(configuration: Configuration) -> Limits:
     )
 
 
-def _operations(configuration: Configuration, store: Store, worker: Worker) -> Operations:
+def _operations(
+    configuration: Configuration, store: Store, worker: Worker, policy: Policy
+) -> Operations:
     from killick.cli.chores import chores_of, gauges_of
     from killick.server import Operations
     from killick.server.recording import Recorder
@@ -102,6 +107,8 @@ def _operations(configuration: Configuration, store: Store, worker: Worker) -> O
         chores=None if read_only else chores_of(configuration, store),
         drain=worker.drain,
         count_uploads=int if configuration.store else store.count_uploads,
+        policy=policy,
+        public_url=configuration.access.public_url,
     )
 
 
@@ -116,17 +123,19 @@ def _access_log(configuration: Configuration, figures: Figures) -> AccessLog | N
     return AccessLog(path, line, lambda lines: figures.count("log_lines_dropped", "access", lines))
 
 
-def check(configuration: Configuration) -> None:
-    """See that a configuration can be served.
+def check(configuration: Configuration, place: Path) -> None:
+    """See that a configuration can be served, over the registry in the folder `place`.
 
     Raises:
         UsageError: something in it can't be.
     """
-    host, _ = parse_address(configuration.addr)
-    if not (configuration.store or configuration.access.anonymous or is_loopback(host)):
+    alone = is_alone(configuration)
+    if not configuration.store:
+        guarding.check(place, configuration, alone=alone)
+    elif configuration.access.anonymous is None and not alone:
         raise UsageError(
-            f"{configuration.addr} can be reached from other machines, and there are no accounts",
-            hint="say what anybody may do, by --anonymous pull or --anonymous all",
+            f"{configuration.addr} can be reached from other machines",
+            hint="say that anybody there may pull, by --anonymous pull",
         )
     if configuration.tls.cert is not None:
         tls_files(configuration).check()
@@ -184,11 +193,9 @@ def tls_files(configuration: Configuration) -> TlsFiles:
     return TlsFiles(stated.cert, stated.key, stated.minimum, stated.client_ca)
 
 
-def who_may(configuration: Configuration) -> str:
-    """Return in a few words what callers may do."""
-    if configuration.store or configuration.read_only or configuration.access.anonymous == "pull":
-        return "anybody may pull"
-    return "anybody may pull, push and delete"
+def is_alone(configuration: Configuration) -> bool:
+    """Return whether only this machine can reach the registry."""
+    return is_loopback(parse_address(configuration.addr)[0])
 
 
 def parse_address(text: str) -> tuple[str, int]:

@@ -5,6 +5,7 @@ from killick.server.app import application
 from killick.server.calls import Limits
 from killick.server.certificates import TlsFiles
 from killick.server.operations import Operations
+from killick.server.proxies import BehindProxies, network
 from killick.server.run import run
 from killick.server.terms import Terms
 from killick.server.view import RenamedRegistry, stored_name, visible_name
@@ -13,6 +14,7 @@ from killick.server.worker import Worker
 __all__ = [
     "OPEN",
     "READ_ONLY",
+    "BehindProxies",
     "Caller",
     "Everybody",
     "Gate",
@@ -24,6 +26,7 @@ __all__ = [
     "TlsFiles",
     "Worker",
     "application",
+    "network",
     "run",
     "stored_name",
     "visible_name",

@@ -6,7 +6,7 @@ what is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -21,7 +21,7 @@ from killick.errors import ContentError, ManifestUnknown, NotFound, TagUnknown, 
 from killick.manifest import OCI_INDEX, Descriptor
 from killick.moments import parse_moment, rfc3339, utc_now
 from killick.names import Tag
-from killick.repository import ANYTHING, LOCAL, Chained, Ledger, Move
+from killick.repository import ANYTHING, LOCAL, Chained, Ledger, Move, Presence, Presences
 from killick.server import paging
 from killick.server.bodies import whole
 from killick.server.calls import Call
@@ -110,7 +110,8 @@ def digests(call: Call) -> Response:
         }
         for move, until in page
     ]
-    answer = {"name": call.name, "digest": str(digest), "tags": entries}
+    content = _presence(call, [digest]).get(digest)
+    answer = {"name": call.name, "digest": str(digest), "content": content, "tags": entries}
     return json_answer(answer, paging.link(path, query) if more else {})
 
 
@@ -128,12 +129,15 @@ def _roll_back(call: Call, raw: bytes) -> Response:
     moved = ledger.move(
         tag, to, call.cause("rolled-back"), now if expectation is ANYTHING else expectation
     )
+    if moved is not None:
+        call.audit_move(moved)
     return json_answer(
         {
             "name": call.name,
             "tag": tag,
             "digest": str(to.digest),
             "previous": str(now) if now else None,
+            "change": moved.change if moved else "no-op",
             "move": _moves(call, [moved])[0] if moved else None,
         }
     )
@@ -211,4 +215,20 @@ def _limit(call: Call) -> int:
 
 
 def _moves(call: Call, page: list[Move]) -> list[dict[str, Any]]:
-    return [moves.to_json(replace(move, repository=call.name)) for move in page]
+    found = _presence(call, {move.to.digest for move in page if move.to is not None})
+    return [
+        moves.to_json(
+            replace(
+                move,
+                repository=call.name,
+                content=found.get(move.to.digest) if move.to is not None else None,
+            )
+        )
+        for move in page
+    ]
+
+
+def _presence(call: Call, digests: Iterable[Digest]) -> dict[Digest, Presence]:
+    """Return what is left of some manifests, as far as the repository can tell."""
+    repository = call.repository
+    return repository.presence(digests) if isinstance(repository, Presences) else {}

@@ -27,6 +27,7 @@ Kind = Literal[
     "chain",
     "chores",
     "chore",
+    "token",
 ]
 
 _MOST_CHARACTERS = bound(2048, "characters", "path of a request")
@@ -67,6 +68,8 @@ def target_of(path: bytes) -> Target:
         return Target("discover")
     if rest[:2] == ["_killick", "chores"] and len(rest) <= 3:
         return Target("chore", "", rest[2]) if rest[2:] else Target("chores")
+    if rest == ["_killick", "token"]:
+        return Target("token")
     target = _in_repository(rest)
     if not is_path(target.name):
         raise BadReference(f"{target.name[:200]!r} is not the name of a repository")

@@ -40,7 +40,7 @@ LOOK = 2.0
 """Seconds between two looks at the files for TLS."""
 START = bound(60.0, "seconds", "start of a worker")
 """Seconds that a worker may take to start."""
-HANDSHAKES = 1.0
+HANDSHAKES = 5.0
 """Seconds that a worker which is replaced gets for the TLS handshakes that are under way."""
 LONGEST_CALL = bound(3600.0, "seconds", "calls of a worker that was replaced")
 """Seconds that calls of a worker which was replaced may still take."""

@@ -25,6 +25,7 @@ from killick.moments import utc_now
 from killick.names import Tag
 from killick.platforms import Platform
 from killick.repository import Advisory, Glimpse, Node, NodeKind, Stay
+from killick.rules import EASY, Policy
 from killick.store import (
     advisories,
     durable,
@@ -72,7 +73,8 @@ class Store:
 
     `actor` is who moves tags where a move does not say (default: user@host). `lease` is how long
     content without a root stays after it was last promised to somebody; `retention` how long what a
-    tag used to point to is kept (None: for ever). With `read_only` nothing whatever is written.
+    tag used to point to is kept (None: for ever); `policy` which moves of tags are refused. With
+    `read_only` nothing whatever is written.
 
     Raises:
         StoreTooNew, StoreDamaged, StoreReadOnly, StoreFull, StoreError: it can't be opened.
@@ -87,6 +89,7 @@ class Store:
         clock: Callable[[], datetime] = utc_now,
         lease: timedelta = DEFAULT_LEASE,
         retention: timedelta | None = DEFAULT_RETENTION,
+        policy: Policy = EASY,
     ) -> None:
         places = Places(root)
         if not read_only:
@@ -94,7 +97,7 @@ class Store:
                 durable.make_directory(directory)
         database = Database(places.database, places.commit_lock, read_only=read_only)
         self.root = root
-        self._context = Context(places, database, clock, actor or _user(), lease, retention)
+        self._context = Context(places, database, clock, actor or _user(), lease, retention, policy)
         self._blobs = Blobs(self._context)
         self._leases = Leases(self._context)
         intake = Intake(self._context, self._blobs, self._leases)
@@ -192,6 +195,10 @@ class Store:
     def retract(self, identifier: str, /) -> bool:
         """Forget the document called so; False where there is none."""
         return advisories.forget(self._context, identifier)
+
+    def holders(self, digest: Digest, /) -> Iterator[str]:
+        """Yield the names of the repositories that have a blob, in the order of its arrival."""
+        return search.holders(self._context, digest)
 
     def purge(self, repository: str, tag: Tag) -> None:
         """Let go of the content that a tag used to point to; the ledger's entries stay."""

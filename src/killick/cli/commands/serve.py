@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from killick.cli import serving
+from killick.cli import guarding, serving
 from killick.cli.context import Session
 from killick.cli.settings import data_folder
 from killick.cli.verb import verb
@@ -65,7 +65,7 @@ def command(
     if options["limits"]:
         _print_limits(configuration, bool(options["as_json"]))
     elif options["check"]:
-        serving.check(configuration)
+        serving.check(configuration, _place(session, configuration))
         click.echo(shown(configuration), nl=False)
     else:
         _serve(session, configuration)
@@ -99,8 +99,8 @@ def _serve(session: Session, /, configuration: Configuration) -> None:
     from killick.server import run
     from killick.store import Store
 
-    serving.check(configuration)
     place = _place(session, configuration)
+    serving.check(configuration, place)
     # What is wrong with it is to be said before anything is announced, and not by a worker.
     read_only = configuration.store or configuration.read_only
     Store(place, actor=session.actor, read_only=read_only).close()
@@ -110,9 +110,14 @@ def _serve(session: Session, /, configuration: Configuration) -> None:
         str(place),
         session.actor,
     )
+    may = "anybody may pull"
+    if not configuration.store:
+        alone = serving.is_alone(configuration)
+        may = guarding.announced(place, configuration.access, alone=alone)
+        guarding.record_rules(place, configuration.access, session.actor)
 
     def announce(url: str) -> None:
-        click.echo(f"Serving {place} at {url} ({serving.who_may(configuration)})")
+        click.echo(f"Serving {place} at {url} ({may})")
 
     address = serving.parse_address(configuration.addr)
     run(make, address, announce, serving.terms(configuration))
