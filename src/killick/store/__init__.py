@@ -25,7 +25,7 @@ from killick.moments import utc_now
 from killick.names import Tag
 from killick.observation import Sighting, Snapshot
 from killick.platforms import Platform
-from killick.repository import Advisory, Node, NodeKind, Stay
+from killick.repository import Advisory, Glimpse, Node, NodeKind, Stay
 from killick.rules import EASY, Policy, Retention
 from killick.store import (
     advisories,
@@ -45,6 +45,7 @@ from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
 from killick.store.context import Context, Places
 from killick.store.database import Database
+from killick.store.glance import Glances
 from killick.store.heads import Seen
 from killick.store.intake import Intake
 from killick.store.leases import Leases
@@ -109,7 +110,9 @@ class Store:
         if not read_only:
             durable.reserve(places.reserve, RESERVE)
         uploads = UploadSessions(self._context, intake)
-        self._rooms = Rooms(self._context, self._blobs, intake, uploads)
+        self._glances = Glances(self._context, self._blobs, self._leases)
+        remembered = self._glances.remembered
+        self._rooms = Rooms(self._context, self._blobs, intake, uploads, remembered)
 
     def __enter__(self) -> Store:
         return self
@@ -119,6 +122,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database and the locks."""
+        self._glances.close()
         self._leases.close()
         self._context.database.close()
 
@@ -129,6 +133,14 @@ class Store:
     def repositories(self, after: str = "", /) -> Iterator[str]:
         """Yield the names (after `after`) of what holds anything or has a ledger, in order."""
         return reading.repositories(self._context.database, after)
+
+    def glance(self, repository: str, ref: Tag | Digest, /) -> Glimpse | None:
+        """Return the manifest that `ref` means now, if it is at hand; nothing is waited for."""
+        return self._glances.manifest(repository, ref)
+
+    def glance_blob(self, repository: str, digest: Digest, /) -> Glimpse | None:
+        """Return a blob of a repository, if it is at hand; nothing is waited for."""
+        return self._glances.blob(repository, digest)
 
     def images(self, host: Platform, *, past: bool = False) -> Iterator[ImageRow]:
         """Yield one row a tag-digest pair; with `past`, also for what tags used to point to."""
