@@ -57,8 +57,8 @@ class PlainRegistry:
     def repository(self, name, /):
         return PlainRepository(self.inner.repository(name))
 
-    def repositories(self):
-        return self.inner.repositories()
+    def repositories(self, after="", /):
+        return self.inner.repositories(after)
 
 
 def make(worker):

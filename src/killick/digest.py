@@ -23,6 +23,9 @@ Bytes = bytes | bytearray | memoryview
 CHUNK = 256 * 1024
 """Bytes moved at once; measured best for receive + hash + write (they stay in the cache)."""
 
+CANONICAL = "sha256"
+"""The algorithm of digests, where nobody asks for another."""
+
 _GRAMMAR = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
 _HEX_LENGTHS = {"sha256": 64, "sha512": 128}
 _MOST_CHARACTERS = bound(512, "characters", "digest")

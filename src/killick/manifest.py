@@ -35,6 +35,8 @@ DOCKER_SCHEMA_1 = (
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 )
 
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+
 MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
 DOCUMENT_TYPES = MANIFEST_TYPES | INDEX_TYPES
@@ -170,6 +172,15 @@ class _Document:
         """The descriptor of what this document is about (a signature's image), if any."""
         value = self.fields.get("subject")
         return None if value is None else Descriptor.from_json(value, "the subject")
+
+    @property
+    def base(self) -> Digest | None:
+        """The image that this says it was built on (OCI annotations.md), None if it names none."""
+        try:
+            found = Digest.parse(self.annotations.get(BASE_DIGEST, ""))
+        except (BadDigest, ContentError):
+            return None
+        return found if found.verifiable else None
 
     def as_referrer(self) -> Descriptor:
         """Return the descriptor by which the referrers API lists this (distribution-spec)."""
@@ -310,9 +321,13 @@ def _media_type(fields: Mapping[str, Any], stated: str | None) -> str:
 
 @dataclass(frozen=True)
 class Config:
-    """What a container needs to start, and how the image came about (OCI config.md)."""
+    """What a container needs to start, and how the image came about (OCI config.md).
+
+    `size` is that of its bytes.
+    """
 
     fields: Mapping[str, Any]
+    size: int = 0
 
     @classmethod
     def parse(cls, raw: bytes) -> Config:
@@ -324,7 +339,7 @@ class Config:
         """
         if len(raw) > MOST_CONFIG_BYTES:
             raise LimitExceeded("an image's config is larger than 16 MiB", side="remote")
-        return cls(_mapping(strictjson.loads(raw, "the config"), "the config"))
+        return cls(_mapping(strictjson.loads(raw, "the config"), "the config"), len(raw))
 
     @property
     def platform(self) -> Platform:

@@ -11,17 +11,19 @@ besides what they name. All are safe to call from several threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Protocol, runtime_checkable
 
-from killick.digest import Bytes, Digest
-from killick.manifest import Descriptor
+from killick.digest import CANONICAL, Bytes, Digest
+from killick.manifest import Config, Descriptor, Document
 from killick.names import Tag
+from killick.openvex import Vex
+from killick.platforms import Platform
 
 BLOB_TYPE = "application/octet-stream"
 LOCAL: Final = "local"
@@ -80,8 +82,11 @@ class Tags(Protocol):
         """
         ...
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order. An unknown repository is `NameUnknown`, or empty."""
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags that come after `after` (which need not exist), in ASCII order.
+
+        An unknown repository is `NameUnknown`, or empty.
+        """
         ...
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
@@ -113,8 +118,8 @@ class Registry(Protocol):
         """Return the repository called `name`; it need not exist yet, and nothing is looked up."""
         ...
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories, in ASCII order."""
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names of all repositories that come after `after`, in ASCII order."""
         ...
 
 
@@ -128,13 +133,19 @@ class Cause:
     """Why a name moves: how, by whom (`user@host`, or an account), and in which series.
 
     `origin` is `LOCAL` for our own names, else the registry whose move was seen; then
-    `authoritative` is false unless the registry itself told its history.
+    `authoritative` is false unless the registry itself told its history. `overriding` asks for a
+    move that a rule forbids; a ledger has it only where a rule was overridden.
     """
 
     kind: Kind
     actor: str
     origin: str = LOCAL
     authoritative: bool = True
+    overriding: bool = False
+
+
+Change = Literal["create", "overwrite", "no-op", "rollback", "delete"]
+Presence = Literal["present", "incomplete", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +154,8 @@ class Move:
 
     `to` is None where the tag was removed; `previous` is None where it did not exist before.
     `sequence` orders the entries of one repository; `time` is what the clock said, in UTC.
+    `content` is no part of the entry: whether what the tag was given is still there (None: nobody
+    said, or the tag was removed).
     """
 
     sequence: int
@@ -152,6 +165,24 @@ class Move:
     to: Descriptor | None
     previous: Digest | None
     cause: Cause
+    content: Presence | None = field(default=None, compare=False)
+
+    @property
+    def change(self) -> Change:
+        """What it did to the name. A no-op is told to whoever asked for it, and makes no entry."""
+        if self.to is None:
+            return "delete"
+        if self.cause.kind == "rolled-back":
+            return "rollback"
+        return "create" if self.previous is None else "overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a ledger ends: its last entry, and the hash that stands for all (see `chain`)."""
+
+    sequence: int
+    hash: str
 
 
 class Anything(Enum):
@@ -207,7 +238,21 @@ class Ledger(Protocol):
             ManifestUnknown: a local tag would point at content that is not here.
             Incomplete: it would point at an image that lacks a config or a layer.
             TagUnknown: a tag to remove does not exist.
+            Immutable: a rule keeps the tag where it is, and `cause` does not override it.
         """
+        ...
+
+
+@runtime_checkable
+class Chained(Protocol):
+    """A ledger whose entries are bound to each other by their hashes (capability)."""
+
+    def head(self) -> Head:
+        """Return where the ledger ends now; sequence 0 where it has no entry."""
+        ...
+
+    def entries(self, after: int, /) -> Iterator[Move]:
+        """Yield all entries of a sequence larger than `after`, of whatever origin, oldest first."""
         ...
 
 
@@ -297,8 +342,8 @@ class Upload(Protocol):
 class Uploads(Protocol):
     """A repository that takes uploads in pieces, over several calls and processes (capability)."""
 
-    def begin(self) -> Upload:
-        """Start an upload."""
+    def begin(self, algorithm: str = CANONICAL, /) -> Upload:
+        """Start an upload, whose digest is likely to be of this algorithm."""
         ...
 
     def upload(self, identifier: str, /) -> Upload:
@@ -339,6 +384,7 @@ class Deletable(Protocol):
 
         Raises:
             ManifestUnknown, BlobUnknown: it is not here.
+            Immutable: a rule keeps a tag whose image needs it, and `cause` does not override it.
         """
         ...
 
@@ -348,9 +394,33 @@ class Referrers(Protocol):
     """A repository that knows which manifests have another as their subject (capability)."""
 
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield the descriptors (with artifact type and annotations) of what refers to `digest`."""
+        """Yield the descriptors (with artifact type and annotations) of what refers to `digest`.
+
+        They come in the order of their digests as text; with `after`, only those behind that one.
+        """
+        ...
+
+
+@runtime_checkable
+class Presences(Protocol):
+    """A repository that can tell cheaply of many manifests what is left of them (capability)."""
+
+    def presence(self, digests: Iterable[Digest], /) -> dict[Digest, Presence]:
+        """Return, for each digest, whether that manifest is here, and all that it needs too.
+
+        Nothing is promised by that: what is said may be collected.
+        """
+        ...
+
+
+@runtime_checkable
+class Holders(Protocol):
+    """A registry that knows which of its repositories have some blob (capability)."""
+
+    def holders(self, digest: Digest, /) -> Iterator[str]:
+        """Yield the names of the repositories that have a blob, in the order of its arrival."""
         ...
 
 
@@ -363,4 +433,103 @@ class Knowing(Protocol):
 
         An index is complete when every child is. False may also mean that it takes a walk to know.
         """
+        ...
+
+
+NodeKind = Literal["index", "manifest", "config", "layer", "diff", "blob"]
+"""What some content is in images; `diff` is a layer's uncompressed tar, named by its diff ID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What is known of some content, from documents that were once seen, here or elsewhere.
+
+    `children` are what an index or a manifest lists; None where it was never seen itself, and only
+    a parent names it. `platform` and `diff_ids` are a config's, None where that was never seen.
+    `base` is the image that a manifest says it was built on (the annotation
+    `org.opencontainers.image.base.digest`).
+    """
+
+    digest: Digest
+    kind: NodeKind
+    media_type: str
+    size: int | None
+    children: tuple[Descriptor, ...] | None = None
+    platform: Platform | None = None
+    diff_ids: tuple[Digest, ...] | None = None
+    base: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A time during which a tag pointed to some content; `until` is None where it still does.
+
+    `origin` and `authoritative` are those of the move that began it, as in a `Cause`.
+    """
+
+    origin: str
+    repository: str
+    tag: Tag
+    since: datetime
+    until: datetime | None
+    authoritative: bool
+
+
+@runtime_checkable
+class Graph(Protocol):
+    """A registry that knows how content hangs together, also where the content is not (capability).
+
+    What a document says is kept for ever, as the ledger is: whoever asks what an old digest was
+    asks when it is gone. It says nothing about what is here.
+    """
+
+    def node(self, digest: Digest, /) -> Node | None:
+        """Return what is known of some content, None where nothing is."""
+        ...
+
+    def parents(self, digest: Digest, kind: NodeKind, /) -> Sequence[Digest]:
+        """Return the digests of what lists `digest` as its `kind`, in order (diff IDs: configs)."""
+        ...
+
+    def stays(self, digest: Digest, /) -> Sequence[Stay]:
+        """Return when which tags pointed to an index or a manifest, in all series, newest first."""
+        ...
+
+    def learn(self, digest: Digest, found: Document | Config, /) -> None:
+        """Keep what a document or a config says; its bytes were verified against `digest`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    """A document of statements that is kept, and where it came from.
+
+    `source` is `FLAGGED` where it was made here, `file:NAME` where it was read from a file, and
+    `registry:NAME` where it was attached to an image in the repository NAME.
+    """
+
+    vex: Vex
+    source: str
+
+
+FLAGGED: Final = "flagged"
+
+
+@runtime_checkable
+class Advising(Protocol):
+    """A registry that keeps what is said about vulnerabilities in images (capability)."""
+
+    def advisories(self) -> Iterator[Advisory]:
+        """Yield the documents that are kept, oldest first."""
+        ...
+
+    def advise(self, advisory: Advisory, /) -> bool:
+        """Keep a document, in place of an older one of that identifier from the same source.
+
+        Returns False where one as new or newer is kept already.
+        """
+        ...
+
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
         ...

@@ -35,7 +35,7 @@ def dry_run(world, operation, calls=tracing.DURABLE):
     root = world.fresh(getattr(world, operation.start))
     log = Path(f"{root}.trace")
     ended = run(operation.words, root, tracing.strace(log))
-    if not ended.acknowledged:
+    if ended.status != operation.status:
         raise RuntimeError(f"{operation.name} does not work at all: {ended.err}")
     shutil.rmtree(root)
     return tracing.steps(log, calls)
@@ -50,12 +50,13 @@ def _kill(world, operation, step):
     root = world.fresh(start)
     log = Path(f"{root}.trace")
     ended = run(operation.words, root, tracing.strace(log, inject=tracing.killed(step)))
-    promised = operation.promised if ended.acknowledged else ()
-    found = list(problems(root, start.before, promised, operation.promised))
+    done = ended.status == operation.status
+    promised = operation.promised if done else ()
+    found = list(problems(root, start.before, promised, operation.promised, start.damaged))
     found += run_again(root, start, operation)
     log.unlink()
     shutil.rmtree(root)
-    return not ended.acknowledged, found
+    return not done, found
 
 
 def run_again(root, start, operation):
@@ -63,5 +64,5 @@ def run_again(root, start, operation):
     ended = run(operation.words, root)
     if ended.status not in operation.again:
         yield f"the second run ended with {ended.status}: {ended.err.strip()[-300:]}"
-    for problem in problems(root, start.before, operation.promised):
+    for problem in problems(root, start.before, operation.promised, damaged=start.damaged):
         yield f"after the second run: {problem}"

@@ -74,13 +74,14 @@ def _failing(world, operation, step, error):
     ended = run(operation.words, root, tracing.strace(log, inject=tracing.failing(step, error)))
     call = tracing.injected(log)
     found = []
-    if not ended.acknowledged:
+    done = ended.status == operation.status
+    if not done:
         # Who may not write to stderr can't say why.
         found += [] if "(2<" in (call or "") else ended.unclean()
     elif call is not None and not _harmless(call, root):
         found.append(f"it was acknowledged all the same: {call[:200]}")
-    promised = operation.promised if ended.acknowledged else ()
-    found += problems(root, start.before, promised, operation.promised)
+    promised = operation.promised if done else ()
+    found += problems(root, start.before, promised, operation.promised, start.damaged)
     found += crash.run_again(root, start, operation)
     log.unlink()
     shutil.rmtree(root)

@@ -49,16 +49,17 @@ class Before:
             return cls(tuple(_tags(store)), frozenset(moves(store)))
 
 
-def problems(root, before, promised=(), may=()):
+def problems(root, before, promised=(), may=(), damaged=frozenset()):
     """Yield, in words, what of a store is not as it must be after whatever happened to it.
 
-    `promised` was acknowledged since; `may` is what an operation under way may have done as well.
+    `promised` was acknowledged since; `may` is what an operation under way may have done as well;
+    `damaged` are the digests of what was no good before.
     """
     latest = {each.key: each for each in (*before.promises, *promised)}
     under_way = {each.key: each for each in may}
     try:
         with Store(root) as store:
-            yield from damage(store)
+            yield from damage(store, damaged)
             yield from _lost_entries(store, before)
             for key, promise in latest.items():
                 new = under_way.get(key)
@@ -69,10 +70,10 @@ def problems(root, before, promised=(), may=()):
         yield f"the store can't be used: {error.message}"
 
 
-def damage(store):
-    """Yield what `verify` finds, save what is only untidy."""
+def damage(store, known=frozenset()):
+    """Yield what `verify` finds, save what is only untidy, or known."""
     for finding in store.verify():
-        if finding.damage:
+        if finding.damage and finding.digest not in known:
             yield f"verify: {finding.digest or 'the store'} {finding.problem}"
 
 

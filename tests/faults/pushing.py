@@ -63,6 +63,29 @@ class Calls:
                 raise
         self._moved(tag, None)
 
+    def delete_digest(self, tag, document):
+        """Remove the manifest that a tag points to; that it is gone already is as good."""
+        self._moving(tag, None)
+        try:
+            self._call("DELETE", f"/v2/{SERVED}/manifests/{_digest(document)}")
+        except NotAcknowledged as error:
+            if error.status != http.client.NOT_FOUND:
+                raise
+        self._moved(tag, None)
+
+    def roll_back(self, tag, document):
+        """Move a tag back to a manifest that it pointed to."""
+        self._moving(tag, _digest(document))
+        wish = json.dumps({"digest": _digest(document)}).encode()
+        self._call("POST", f"/v2/{SERVED}/_killick/rollback/{tag}", wish)
+        self._moved(tag, _digest(document))
+
+    def mount(self, data, sister):
+        """Let a blob be seen in another repository as well."""
+        query = f"mount={_digest(data)}&from={SERVED}"
+        self._call("POST", f"/v2/{sister}/blobs/uploads/?{query}")
+        self.promised.append(Promise(sister, None, _digest(data)))
+
     def _begin(self):
         return self._call("POST", f"/v2/{SERVED}/blobs/uploads/")["Location"]
 
@@ -107,10 +130,26 @@ def move(calls):
     calls.delete_tag("deleted")
 
 
-SCRIPTS = {"push, whole": whole, "push, chunked": chunked, "move and delete tags": move}
+def order(calls):
+    """Push two images under one tag, roll it back, mount a layer, and delete a manifest."""
+    first, layer = _push(calls, calls.push_whole, b"one", tag="moved")
+    _push(calls, calls.push_whole, b"two", tag="moved")
+    calls.roll_back("moved", first)
+    calls.mount(layer, "team/sister")
+    gone, _ = _push(calls, calls.push_whole, b"gone", tag="gone")
+    calls.delete_digest("gone", gone)
+
+
+SCRIPTS = {
+    "push, whole": whole,
+    "push, chunked": chunked,
+    "move and delete tags": move,
+    "roll back, mount, delete by digest": order,
+}
 
 
 def _push(calls, push, content, tag="new"):
+    """Push an image, and an index of it; return the manifest and its layer."""
     config = json.dumps({"os": "linux", "architecture": "amd64", "x": content.decode()}).encode()
     layer = content * 20_000
     push(config)
@@ -126,6 +165,7 @@ def _push(calls, push, content, tag="new"):
     entry = Descriptor.of(OCI_MANIFEST, document).to_json()
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]}
     calls.put_manifest(f"{tag}-index", json.dumps(index).encode())
+    return document, layer
 
 
 def _digest(data):

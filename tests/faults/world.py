@@ -31,10 +31,11 @@ SERVED = "team/app"
 
 @dataclass(frozen=True)
 class Start:
-    """A store to begin from, and what it promised."""
+    """A store to begin from, what it promised, and what of it is damaged already."""
 
     root: Path
     before: Before
+    damaged: frozenset = frozenset()
 
 
 class World:
@@ -90,13 +91,24 @@ class World:
             thrown = image(store.repository(GARBAGE), {"app": b"thrown away"}, layers=3)
             store.repository(GARBAGE).move(Tag("1"), thrown, Cause("pulled", ACTOR))
             store.repository(GARBAGE).move(Tag("1"), None, Cause("deleted", ACTOR))
-            put(store.repository(KEPT), BLOB_TYPE, b"nobody ever needed this")
+            self.needless = put(store.repository(KEPT), BLOB_TYPE, b"nobody ever needed this")
         with Store(root, actor=ACTOR) as store:
-            old = image(store.repository(KEPT), {"app": b"old"})
-            store.repository(KEPT).move(Tag("1"), old, Cause("pulled", ACTOR))
+            self.old = image(store.repository(KEPT), {"app": b"old"})
+            store.repository(KEPT).move(Tag("1"), self.old, Cause("pulled", ACTOR))
             self.place(store, KEPT, "1", self.first)
             self.place(store, KEPT, "2", self.many)
+            self.place(store, f"127.0.0.1:{self.registry.port}/pushed/app", "1", self.second)
         return Start(root, Before.of(root))
+
+    @cached_property
+    def rotten(self):
+        """The store that is begun, with one blob damaged that nobody needs."""
+        root = self.folder / "rotten"
+        shutil.copytree(self.begun.root, root)
+        digest = self.needless.digest
+        path = root / "blobs" / digest.algorithm / digest.encoded
+        path.write_bytes(path.read_bytes().swapcase())
+        return Start(root, self.begun.before, frozenset({digest}))
 
     @cached_property
     def served(self):

@@ -28,14 +28,15 @@ PATHS = {
     "digests": "/v2/{}/_killick/digests/" + DIGEST,
     "standing": "/v2/{}/_killick/tags",
     "rollback": "/v2/{}/_killick/rollback/1",
+    "chain": "/v2/{}/_killick/chain",
+    "chores": "/v2/_killick/chores",
+    "chore": "/v2/_killick/chores/collect",
     "tags": "/v2/{}/tags/list",
     "referrers": "/v2/{}/referrers/" + DIGEST,
     "manifest": "/v2/{}/manifests/1",
     "blob": "/v2/{}/blobs/" + DIGEST,
     "uploads": "/v2/{}/blobs/uploads/",
     "upload": "/v2/{}/blobs/uploads/u",
-    "chores": "/v2/_killick/chores",
-    "chore": "/v2/_killick/chores/gc",
 }
 
 # What each caller may do in team-a/**, in team-b/**, and in the registry as a whole; by hand, and
@@ -141,8 +142,15 @@ def test_every_kind_of_path_is_in_the_matrix():
     assert PATHS.keys() == ENDPOINTS.keys(), "a new endpoint: give its path here"
 
 
-NEEDS = {"base": "login", "token": None, "catalog": "list", "discover": None, "upload": "push"}
-NEEDS |= {"chores": "admin", "chore": "admin"}
+NEEDS = {
+    "base": "login",
+    "token": None,
+    "catalog": "list",
+    "discover": None,
+    "upload": "push",
+    "chores": "admin",
+    "chore": "admin",
+}
 """What endpoints need that are no content of a repository; all others by their method."""
 BY_METHOD = {"GET": "pull", "HEAD": "pull", "PUT": "push", "POST": "push", "DELETE": "delete"}
 

@@ -59,7 +59,7 @@ def announced(client, path):
 def test_discovery_says_what_there_is(client, path):
     found = announced(client, path)
     assert "/v2/<name>/_oci/tag-history/<tag>" in found["_oci"]["endpoints"]
-    assert found["_killick"]["features"] == ["compare-and-swap"]
+    assert found["_killick"]["features"] == ["compare-and-swap", "ledger-chain"]
     assert all(entry["url"] and entry["description"] for entry in found.values())
 
 

@@ -144,7 +144,7 @@ def test_credentials_are_asked_for_the_figures(log):
             raise Unauthorized("log in")
 
         def challenge(self, realm, need, repository):
-            return "Basic"
+            return f'Bearer realm="{realm}"'
 
     assert client_of(log, Locked(), show="admin").get("/metrics").status_code == 401
 

@@ -41,7 +41,7 @@ def check(root: Path, configuration: Configuration, *, alone: bool) -> None:
     """See that it is said who may use a registry that others can reach.
 
     Raises:
-        UsageError: it is not, or the rules contradict themselves.
+        UsageError: it is not, or the rules contradict themselves, or passwords would go in clear.
         StoreError: the accounts can't be read.
     """
     addr, access = configuration.addr, configuration.access

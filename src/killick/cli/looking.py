@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from killick import travel
+from killick.cli.heads import looked_up
 from killick.cli.local import find_image
 from killick.cli.past import past
-from killick.names import Reference
+from killick.names import DEFAULT_TAG, Reference, Tag
 
 if TYPE_CHECKING:
     from killick.cli.context import Session
@@ -44,7 +44,10 @@ def look_up(session: Session, remote: Repository, reference: Reference) -> Descr
 
     Raises:
         NotFound: there is no such thing, or it was not recorded.
+        HistoryRewritten: the ledger of the registry does not go on from what was seen of it.
     """
-    if not reference.travels:
-        return travel.resolve(remote, reference, session.now)
-    return remote.resolve(past(session, reference).digest)
+    if reference.travels:
+        return remote.resolve(past(session, reference).digest)
+    if reference.digest is not None:
+        return remote.resolve(reference.digest)
+    return looked_up(session, reference.name, reference.tag or Tag(DEFAULT_TAG))

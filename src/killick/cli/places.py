@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from killick import travel
 from killick.cli.endpoints import Endpoint
 from killick.cli.local import find_image
-from killick.cli.past import past
+from killick.cli.looking import look_up
 from killick.errors import UsageError
 from killick.layout import Archive, ArchiveWriter, Layout
 from killick.platforms import Platform
@@ -97,9 +96,7 @@ def _in_registry(session: Session, endpoint: Endpoint, *, all_tags: bool) -> Sou
     remote = session.remote(reference.name)
     if all_tags:
         return Source(endpoint, remote, None)
-    if reference.travels:
-        return Source(endpoint, remote, past(session, reference))
-    return Source(endpoint, remote, travel.resolve(remote, reference, session.now))
+    return Source(endpoint, remote, look_up(session, remote, reference))
 
 
 def _in_store(session: Session, endpoint: Endpoint, *, all_tags: bool) -> Source:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from killick import travel
 from killick.cli.closure import check_platform, holds
+from killick.cli.heads import sighted
 from killick.cli.past import past
 from killick.cli.printing import note
 from killick.cli.progress import PULL, display
@@ -105,7 +106,7 @@ class _Pull:
 
     def _observed(self, tag: Tag) -> Descriptor:
         """Return what the registry's tag points to, which the ledger remembers."""
-        root = self.remote.resolve(tag)
+        root = sighted(self.session, self.session.store, self.reference.name, tag)
         cause = Cause("observed", self.session.actor, self.reference.name.domain, False)
         self.local.move(tag, root.plain(), cause)
         return root

@@ -18,6 +18,7 @@ from killick.errors import UsageError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from killick.rules import Policy
     from killick.server import Limits, Operations, Terms, TlsFiles, Worker
     from killick.server.accesslog import AccessLog
     from killick.server.configuration import Configuration
@@ -37,30 +38,39 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
 
     What its tags used to point to is kept for ever: nobody else may have it.
     """
+    from killick.rules import Policy
     from killick.server import BehindProxies, application, network
     from killick.store import Store
 
-    read_only = configuration.read_only
-    store = Store(Path(root), actor=actor, read_only=read_only, lease=LEASE, retention=None)
+    policy = Policy(sparse=True)
+    store = Store(
+        Path(root),
+        actor=actor,
+        read_only=configuration.read_only,
+        lease=LEASE,
+        retention=None,
+        policy=policy,
+    )
     gate = guarding.gate(Path(root), configuration, alone=is_alone(configuration))
 
     def close() -> None:
         gate.close()
         store.close()
 
-    operations = _operations(configuration, store, worker)
+    operations = _operations(configuration, store, worker, policy)
     app = application(store, gate, _limits(configuration), close, operations)
     return BehindProxies(app, map(network, configuration.access.trusted_proxies))
 
 
 def local_store(configuration: Configuration, root: str, actor: str, worker: Worker) -> ASGIApp:
     """Return a registry that shows the local store, to be read, as `<host>/<path>`."""
+    from killick.rules import EASY
     from killick.server import READ_ONLY, RenamedRegistry, application, stored_name, visible_name
     from killick.store import Store
 
     store = Store(Path(root), actor=actor, read_only=True)
     view = RenamedRegistry(store, stored_name, visible_name)
-    operations = _operations(configuration, store, worker)
+    operations = _operations(configuration, store, worker, EASY)
     return application(view, READ_ONLY, _limits(configuration), store.close, operations)
 
 
@@ -79,7 +89,9 @@ def _limits(configuration: Configuration) -> Limits:
     )
 
 
-def _operations(configuration: Configuration, store: Store, worker: Worker) -> Operations:
+def _operations(
+    configuration: Configuration, store: Store, worker: Worker, policy: Policy
+) -> Operations:
     from killick.cli.chores import chores_of, gauges_of
     from killick.server import Operations
     from killick.server.recording import Recorder
@@ -94,8 +106,9 @@ def _operations(configuration: Configuration, store: Store, worker: Worker) -> O
         read_only=read_only,
         chores=None if read_only else chores_of(configuration, store),
         drain=worker.drain,
-        public_url=configuration.access.public_url,
         count_uploads=int if configuration.store else store.count_uploads,
+        policy=policy,
+        public_url=configuration.access.public_url,
     )
 
 
@@ -122,6 +135,11 @@ def check(configuration: Configuration, root: Path) -> None:
         guarding.check(root, configuration, alone=alone)
         if not is_loopback(parse_address(configuration.addr)[0]):
             guarding.check_wire(root, configuration)
+    elif configuration.access.anonymous is None and not alone:
+        raise UsageError(
+            f"{configuration.addr} can be reached from other machines",
+            hint="say that anybody there may pull, by --anonymous pull",
+        )
     if configuration.tls.cert is not None:
         tls_files(configuration).check()
     _check_log(configuration.log.access)

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from killick import chain
 from killick.client.answers import Asked, failure, media_type, unexpected
 from killick.client.messages import Request, Response
 from killick.digest import Digest, verify
@@ -24,29 +25,46 @@ from killick.manifest import (
     parse_document,
 )
 from killick.names import Tag
+from killick.wire.extensions import WHOLE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from killick.client.auth import Auth
     from killick.client.origin import Url
     from killick.client.session import Session
+    from killick.repository import Head
 
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
 MOST_REMEMBERED_BYTES = 16 * 1024 * 1024
 
+_NONE: Mapping[str, str] = {}
 _JSON_TYPES = frozenset({"", "application/json", "text/plain", "application/octet-stream"})
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A document, and the digest that it was asked for by (else its sha256)."""
+    """A document, and the digest that it was asked for by (else its sha256).
+
+    `head` is where the registry says that its ledger ended then.
+    """
 
     digest: Digest
     document: Document
+    head: Head | None = None
 
     @property
     def descriptor(self) -> Descriptor:
         """Its descriptor, by that digest."""
         return Descriptor(self.document.media_type, self.digest, len(self.document.raw))
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a reference points to, and where the registry says that its ledger ended then."""
+
+    descriptor: Descriptor
+    head: Head | None
 
 
 class Memory:
@@ -91,8 +109,8 @@ class Documents:
         self._label = label
         self._memory = Memory()
 
-    def resolve(self, ref: Tag | Digest) -> Descriptor:
-        """Return the descriptor of a document, by HEAD where that tells all, else by GET.
+    def resolve(self, ref: Tag | Digest) -> Sighting:
+        """Return what a reference points to, by HEAD where that tells all, else by GET.
 
         Raises:
             TagUnknown, ManifestUnknown, NameUnknown: there is none.
@@ -102,11 +120,15 @@ class Documents:
             described = _described(response, ref) if response.status == 200 else None
             if response.status in (401, 403, 429) or response.status >= 500:
                 raise failure(response, self.asked(ref))
-        return described or self.get(ref).descriptor
+            head = chain.from_text(response.header(chain.HEADER))
+        if described is not None:
+            return Sighting(described, head)
+        fetched = self.get(ref)
+        return Sighting(fetched.descriptor, fetched.head)
 
-    def has(self, digest: Digest) -> bool:
-        """Return whether the repository has a document."""
-        with self._ask("HEAD", digest) as response:
+    def has(self, digest: Digest, headers: Mapping[str, str] = _NONE) -> bool:
+        """Return whether the repository has a document; `headers` go with the question."""
+        with self._ask("HEAD", digest, headers) as response:
             if response.status in (200, 404):
                 return response.status == 200
             if response.status not in (400, 405, 501):
@@ -139,7 +161,7 @@ class Documents:
         digest = ref if isinstance(ref, Digest) else Digest.of(raw)
         document = parse_document(raw, stated)
         self._memory.add(digest, document)
-        return Fetched(digest, document)
+        return Fetched(digest, document, chain.from_text(response.header(chain.HEADER)))
 
     def tag(self, name: Tag, d: Descriptor, document: Document) -> None:
         """Put a document under a tag.
@@ -183,7 +205,7 @@ class Documents:
     def _put(
         self, ref: Tag | Digest, d: Descriptor, document: Document, query: str = ""
     ) -> Response:
-        headers = {"Content-Type": d.media_type}
+        headers = {"Content-Type": d.media_type, **WHOLE}
         request = Request("PUT", self._url(ref, query), headers, document.raw)
         response = self._session.send(request, self._auth, self._scopes("pull,push"))
         if response.status in (200, 201, 202):
@@ -219,11 +241,15 @@ class Documents:
             return Asked("manifest", f"{self._label}@{ref}", domain)
         return Asked("tag", f"{self._label}:{ref}", domain)
 
-    def _ask(self, method: str, ref: Tag | Digest) -> Response:
-        return self._session.send(self._request(method, ref), self._auth, self._scopes("pull"))
+    def _ask(self, method: str, ref: Tag | Digest, headers: Mapping[str, str] = _NONE) -> Response:
+        request = self._request(method, ref, headers)
+        return self._session.send(request, self._auth, self._scopes("pull"))
 
-    def _request(self, method: str, ref: Tag | Digest) -> Request:
-        return Request(method, self._url(ref), {"Accept": ACCEPT}, budget=MOST_DOCUMENT_BYTES)
+    def _request(
+        self, method: str, ref: Tag | Digest, headers: Mapping[str, str] = _NONE
+    ) -> Request:
+        accepting = {"Accept": ACCEPT, **headers}
+        return Request(method, self._url(ref), accepting, budget=MOST_DOCUMENT_BYTES)
 
     def _url(self, ref: Tag | Digest, query: str = "") -> Url:
         return self._session.url(f"/v2/{self._path}/manifests/{ref}{query}")

@@ -7,11 +7,12 @@ repository is remote says nothing about what its registry can do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from killick import moves, strictjson, travel
+from killick.chain import from_json
 from killick.client.answers import Asked, failure
 from killick.client.listing import pages
 from killick.client.messages import Request
@@ -20,7 +21,7 @@ from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Name
 from killick.transfer import fetch_bytes
 from killick.wire import tag_history
-from killick.wire.extensions import TAG_HISTORY
+from killick.wire.extensions import TAG_HISTORY, WHOLE
 
 if TYPE_CHECKING:
     from killick.client.origin import Url
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from killick.digest import Digest
     from killick.manifest import Descriptor
     from killick.names import Tag
-    from killick.repository import Move
+    from killick.repository import Head, Move
 
 _PAGE = 500
 _DONE = frozenset({200, 201, 202, 204})
@@ -109,7 +110,7 @@ class RemoteLedger:
                     side="remote",
                 )
             raw = fetch_bytes(self._repository, to, MOST_DOCUMENT_BYTES)
-            headers = {"Content-Type": to.media_type, **condition}
+            headers = {"Content-Type": to.media_type, **WHOLE, **condition}
             request = Request("PUT", self._url(f"manifests/{tag}"), headers, raw)
         self._change(request, tag, to.digest if to else None, self._repository.asked(tag))
 
@@ -140,6 +141,36 @@ class RemoteLedger:
 
     def _url(self, rest: str) -> Url:
         return self._session.url(f"/v2/{self._repository.name}/{rest}")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A page of a ledger: where all of it ends, and some entries, oldest first."""
+
+    head: Head
+    entries: tuple[Move, ...]
+
+
+def ledger_pages(
+    session: Session, repository: RemoteRepository, after: int, most: int
+) -> Iterator[Told]:
+    """Yield where the ledger ends, and its entries after one; `most` a page (0: none at all).
+
+    Entries name the repository as the registry does, for that is what their hashes are of.
+
+    Raises:
+        ContentError: what the registry tells is no ledger.
+        NotFound: it tells none.
+    """
+    rest = f"_killick/chain?n={most}&after={after}"
+    where = f"an entry of the ledger that {session.domain} tells"
+    for page in _pages(session, repository, rest):
+        head, listed = from_json(page.get("head")), page.get("entries")
+        if head is None or not isinstance(listed, list):
+            raise ContentError(
+                f"{session.domain} does not say where its ledger ends", side="remote"
+            )
+        yield Told(head, tuple(moves.from_json(value, where) for value in listed))
 
 
 def _pages(session: Session, repository: RemoteRepository, rest: str) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from killick.client.access import Access
 from killick.client.answers import Asked, failure, media_type, unexpected
-from killick.client.listing import pages, query, texts
+from killick.client.listing import PAGE, pages, query, texts
 from killick.client.messages import Request
 from killick.client.repository import RemoteRepository
 from killick.client.session import Session
@@ -19,7 +19,8 @@ from killick.names import DOCKER_HUB, is_path
 if TYPE_CHECKING:
     from killick.client.announced import Announced
     from killick.client.dial import Dialer
-    from killick.client.ledger import RemoteLedger
+    from killick.client.ledger import RemoteLedger, Told
+    from killick.observation import Snapshot
     from killick.repository import Historic
     from killick.wire.extensions import Extension
 
@@ -57,15 +58,15 @@ class RemoteRegistry:
                 self._repositories[name] = RemoteRepository(self._session, name)
             return self._repositories[name]
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories, in ASCII order.
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names of all repositories (after `after`), in ASCII order.
 
         Raises:
             Unsupported: the registry does not list them.
         """
         asked = Asked("registry", self.domain, self.domain)
         listed = pages(
-            self._session, self._auth, f"/v2/_catalog{query(None, None)}", _CATALOG, asked
+            self._session, self._auth, f"/v2/_catalog{query(None, after)}", _CATALOG, asked
         )
         try:
             names = texts(listed, "repositories")
@@ -73,7 +74,7 @@ class RemoteRegistry:
             raise Unsupported(
                 f"{self.domain} does not list its repositories", side="remote", hint=error.message
             ) from None
-        yield from sorted(name for name in names if is_path(name))
+        yield from sorted(name for name in names if is_path(name) and name > after)
 
     def extensions(self) -> tuple[Extension, ...]:
         """Return what the registry announces beyond the specification; it is asked once.
@@ -97,6 +98,29 @@ class RemoteRegistry:
             Unsupported: the registry does not announce that it keeps one.
         """
         return self._announced.ledger(self.repository(name))
+
+    def chain(self, name: str, /, after: int, most: int = PAGE) -> Iterator[Told]:
+        """Yield, page by page, where the ledger of a repository ends, and its entries after one.
+
+        Raises:
+            NotFound: the registry tells no such thing.
+            ContentError: what it tells is none.
+        """
+        from killick.client.ledger import ledger_pages
+
+        return ledger_pages(self._session, self.repository(name), after, most)
+
+    def report(self, snapshot: Snapshot) -> None:
+        """Tell the registry what an engine said.
+
+        Raises:
+            Unsupported: it takes no reports.
+            LimitExceeded: the report is larger than it would take.
+            Denied: it takes none from us.
+        """
+        from killick.client.reports import send
+
+        send(self._session, self._auth, snapshot)
 
     @cached_property
     def _announced(self) -> Announced:

@@ -15,9 +15,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from killick.errors import KillickError
+from killick.errors import Denied, KillickError
 from killick.repository import Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, tokens, upkeep, uploads
+from killick.server import (
+    blobs,
+    extensions,
+    ledger,
+    listing,
+    manifests,
+    reports,
+    tokens,
+    upkeep,
+    uploads,
+)
 from killick.server.access import READ_ONLY, Gate, Need
 from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
@@ -71,6 +81,7 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
     "digests": {"GET": Endpoint("pull", _threaded(ledger.digests))},
     "standing": {"GET": Endpoint("pull", _threaded(ledger.tags))},
     "rollback": {"POST": Endpoint("push", ledger.rollback)},
+    "chain": {"GET": Endpoint("pull", _threaded(ledger.chain))},
     "tags": {"GET": Endpoint("pull", _threaded(listing.tags))},
     "referrers": {"GET": Endpoint("pull", _threaded(listing.referrers))},
     "manifest": {
@@ -89,6 +100,8 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "PUT": Endpoint("push", uploads.finish),
         "DELETE": Endpoint("push", uploads.cancel),
     },
+    "reports": {"POST": Endpoint("report", reports.report)},
+    "containers": {"GET": Endpoint("admin", _threaded(reports.containers))},
     "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
     "chore": {
         "GET": Endpoint("admin", _threaded(upkeep.get_chore)),
@@ -98,6 +111,10 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
 """The catalog shows to each caller what that caller may pull. The base needs a login wherever there
 are accounts: there clients find out how to log in, also where anybody may pull. What belongs to no
 repository is asked for as that of the repository `""`, which stands for the whole registry."""
+
+
+_CHANGING = frozenset({"push", "delete", "report"})
+"""What nobody may while the registry is read-only."""
 
 
 class _Api:
@@ -117,6 +134,8 @@ class _Api:
         endpoint = _endpoint(request.method, target.kind)
         admission = self._site.admission
         caller = await admission.admit(request, endpoint.need, target.name)
+        if self._site.operations.read_only and endpoint.need in _CHANGING:
+            raise Denied("this registry is read-only for now")
         call = Call(request, self._site, caller, target.name, target.item)
         answer = await endpoint.handle(call)
         if endpoint.need == "admin" and request.method not in ("GET", "HEAD"):

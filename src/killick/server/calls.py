@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from killick.server.access import Auditor, Caller, Gate
 from killick.server.admission import Admission, who_calls
 from killick.server.operations import Operations
 from killick.server.spool import Spool
+from killick.wire.extensions import OVERRIDE, WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Limits:
 
     `threads` is how many calls touch the registry at once; `page` the longest list in one answer;
     `rate` the least bytes a second that a body must have (0: any); `uploads` how many of them may
-    be under way.
+    be under way; `chunk` how long the pieces of an upload had better be (0: nothing is said).
     """
 
     blob: int = 2**40
@@ -32,6 +34,7 @@ class Limits:
     page: int = 10_000
     rate: int = 1024
     uploads: int = 10_000
+    chunk: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,26 @@ class Call:
         """Return the first value of a query parameter, or None."""
         return self.request.query_params.get(name)
 
+    @property
+    def wants_whole(self) -> bool:
+        """Whether the caller wants to hear of whole images only, and to leave no others."""
+        return self._says(WHOLE)
+
     def cause(self, kind: Kind) -> Cause:
-        """Return what the ledger shall say about a move that this call makes."""
+        """Return what the ledger shall say about a move that this call makes.
+
+        Raises:
+            Denied, Unauthorized: the caller wants to override a rule, and may not.
+        """
         client = self.request.client
-        return Cause(kind, f"{self.caller.name}@{client.host if client else 'unknown'}")
+        overriding = self._says(OVERRIDE)
+        if overriding and not self.caller.may("admin", self.name):
+            raise self.site.gate.refusal(self.caller, "admin", self.name)
+        actor = f"{self.caller.name}@{client.host if client else 'unknown'}"
+        return Cause(kind, actor, overriding=overriding)
+
+    def _says(self, header: Mapping[str, str]) -> bool:
+        return all(self.header(name) == value for name, value in header.items())
 
     def audit(self, event: str, **details: object) -> None:
         """Write into the audit log, if there is one, what the caller has done. May block."""

@@ -6,8 +6,9 @@ what is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +21,7 @@ from killick.errors import ContentError, ManifestUnknown, NotFound, TagUnknown, 
 from killick.manifest import OCI_INDEX, Descriptor
 from killick.moments import parse_moment, rfc3339, utc_now
 from killick.names import Tag
-from killick.repository import ANYTHING, LOCAL, Ledger, Move
+from killick.repository import ANYTHING, LOCAL, Chained, Ledger, Move, Presence, Presences
 from killick.server import paging
 from killick.server.bodies import whole
 from killick.server.calls import Call
@@ -68,6 +69,25 @@ def tags(call: Call) -> Response:
     return json_answer({"name": call.name, "tags": _moves(call, page)}, headers)
 
 
+def chain(call: Call) -> Response:
+    """Answer with where the ledger ends, and with its entries after one, oldest first."""
+    repository, most = call.repository, _limit(call)
+    if not isinstance(repository, Chained):
+        raise NotFound("this registry keeps no chained ledger")
+    after = paging.number(call, "after") or 0
+    head = repository.head()
+    told = takewhile(lambda entry: entry.sequence <= head.sequence, repository.entries(after))
+    page, more = paging.first(told, most)
+    answer = {
+        "name": call.name,
+        "head": {"sequence": head.sequence, "hash": head.hash},
+        "entries": [moves.to_json(entry) for entry in page],
+    }
+    query = {"n": str(most), "after": str(page[-1].sequence)} if more else {}
+    path = f"/v2/{call.name}/_killick/chain"
+    return json_answer(answer, paging.link(path, query) if more else {})
+
+
 def digests(call: Call) -> Response:
     """Answer with the tags that point to a manifest, or ever did, and since and until when."""
     digest, most = Digest.parse(call.item), _limit(call)
@@ -90,7 +110,8 @@ def digests(call: Call) -> Response:
         }
         for move, until in page
     ]
-    answer = {"name": call.name, "digest": str(digest), "tags": entries}
+    content = _presence(call, [digest]).get(digest)
+    answer = {"name": call.name, "digest": str(digest), "content": content, "tags": entries}
     return json_answer(answer, paging.link(path, query) if more else {})
 
 
@@ -116,6 +137,7 @@ def _roll_back(call: Call, raw: bytes) -> Response:
             "tag": tag,
             "digest": str(to.digest),
             "previous": str(now) if now else None,
+            "change": moved.change if moved else "no-op",
             "move": _moves(call, [moved])[0] if moved else None,
         }
     )
@@ -193,4 +215,20 @@ def _limit(call: Call) -> int:
 
 
 def _moves(call: Call, page: list[Move]) -> list[dict[str, Any]]:
-    return [moves.to_json(replace(move, repository=call.name)) for move in page]
+    found = _presence(call, {move.to.digest for move in page if move.to is not None})
+    return [
+        moves.to_json(
+            replace(
+                move,
+                repository=call.name,
+                content=found.get(move.to.digest) if move.to is not None else None,
+            )
+        )
+        for move in page
+    ]
+
+
+def _presence(call: Call, digests: Iterable[Digest]) -> dict[Digest, Presence]:
+    """Return what is left of some manifests, as far as the repository can tell."""
+    repository = call.repository
+    return repository.presence(digests) if isinstance(repository, Presences) else {}

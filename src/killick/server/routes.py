@@ -24,9 +24,12 @@ Kind = Literal[
     "digests",
     "standing",
     "rollback",
-    "token",
+    "reports",
+    "containers",
+    "chain",
     "chores",
     "chore",
+    "token",
 ]
 
 _MOST_CHARACTERS = bound(2048, "characters", "path of a request")
@@ -65,10 +68,12 @@ def target_of(path: bytes) -> Target:
         return Target("catalog")
     if rest == ["_oci", "ext", "discover"]:
         return Target("discover")
-    if rest == ["_killick", "token"]:
-        return Target("token")
+    if rest in (["_killick", "reports"], ["_killick", "containers"]):
+        return Target("reports" if rest[1] == "reports" else "containers")
     if rest[:2] == ["_killick", "chores"] and len(rest) <= 3:
         return Target("chore", "", rest[2]) if rest[2:] else Target("chores")
+    if rest == ["_killick", "token"]:
+        return Target("token")
     target = _in_repository(rest)
     if not is_path(target.name):
         raise BadReference(f"{target.name[:200]!r} is not the name of a repository")
@@ -105,4 +110,6 @@ def _in_extension(parts: list[str]) -> Target:
             return Target("standing", "/".join(name))
         case [*name, "_killick", "rollback", item]:
             return Target("rollback", "/".join(name), item)
+        case [*name, "_killick", "chain"]:
+            return Target("chain", "/".join(name))
     raise NotFound("the registry's API has no such path")

@@ -20,16 +20,31 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from killick.digest import Digest
-from killick.manifest import Descriptor
+from killick.manifest import Config, Descriptor, Document
 from killick.moments import utc_now
 from killick.names import Tag
+from killick.observation import Sighting, Snapshot
 from killick.platforms import Platform
-from killick.store import durable, ledger, listing, search, upkeep
+from killick.repository import Advisory, Node, NodeKind, Stay
+from killick.rules import EASY, Policy
+from killick.store import (
+    advisories,
+    durable,
+    heads,
+    knowledge,
+    ledger,
+    listing,
+    reading,
+    search,
+    sightings,
+    upkeep,
+)
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
 from killick.store.collect import Collected, Collection
 from killick.store.context import Context, Places
 from killick.store.database import Database
+from killick.store.heads import Seen
 from killick.store.intake import Intake
 from killick.store.leases import Leases
 from killick.store.listing import ImageRow
@@ -38,7 +53,16 @@ from killick.store.search import Known
 from killick.store.upkeep import Looked
 from killick.store.uploads import UploadSessions
 
-__all__ = ["Collected", "Finding", "ImageRow", "Known", "Looked", "Store", "StoreRepository"]
+__all__ = [
+    "Collected",
+    "Finding",
+    "ImageRow",
+    "Known",
+    "Looked",
+    "Seen",
+    "Store",
+    "StoreRepository",
+]
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
@@ -50,7 +74,8 @@ class Store:
 
     `actor` is who moves tags where a move does not say (default: user@host). `lease` is how long
     content without a root stays after it was last promised to somebody; `retention` how long what a
-    tag used to point to is kept (None: for ever). With `read_only` nothing whatever is written.
+    tag used to point to is kept (None: for ever); `policy` which moves of tags are refused. With
+    `read_only` nothing whatever is written.
 
     Raises:
         StoreTooNew, StoreDamaged, StoreReadOnly, StoreFull, StoreError: it can't be opened.
@@ -65,6 +90,7 @@ class Store:
         clock: Callable[[], datetime] = utc_now,
         lease: timedelta = DEFAULT_LEASE,
         retention: timedelta | None = DEFAULT_RETENTION,
+        policy: Policy = EASY,
     ) -> None:
         places = Places(root)
         if not read_only:
@@ -72,7 +98,7 @@ class Store:
                 durable.make_directory(directory)
         database = Database(places.database, places.commit_lock, read_only=read_only)
         self.root = root
-        self._context = Context(places, database, clock, actor or _user(), lease, retention)
+        self._context = Context(places, database, clock, actor or _user(), lease, retention, policy)
         self._blobs = Blobs(self._context)
         self._leases = Leases(self._context)
         intake = Intake(self._context, self._blobs, self._leases)
@@ -96,15 +122,9 @@ class Store:
         """Return the repository called `name`; it need not exist yet."""
         return StoreRepository(self._rooms, name)
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of the repositories that hold anything or have a ledger, in order."""
-        with self._context.database.reading() as connection:
-            rows = connection.execute(
-                "SELECT name FROM repository WHERE sequence > 0"
-                " OR EXISTS (SELECT 1 FROM member WHERE member.repository = repository.id)"
-                " ORDER BY name"
-            ).fetchall()
-        yield from (row[0] for row in rows)
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names (after `after`) of what holds anything or has a ledger, in order."""
+        return reading.repositories(self._context.database, after)
 
     def images(self, host: Platform, *, past: bool = False) -> Iterator[ImageRow]:
         """Yield one row a tag-digest pair; with `past`, also for what tags used to point to."""
@@ -121,6 +141,70 @@ class Store:
     def sisters(self, d: Descriptor, domain: str) -> list[str]:
         """Return the repositories of registry `domain`, named without it, known to have a blob."""
         return search.sisters(self._context, d, domain)
+
+    def heads(self, repository: str) -> tuple[Seen, ...]:
+        """Return where the ledger of a registry's repository was seen to end, oldest first."""
+        return heads.seen(self._context, repository)
+
+    def keep_head(self, repository: str, found: Seen) -> None:
+        """Remember where the ledger of a registry's repository was seen to end."""
+        heads.keep(self._context, repository, found)
+
+    def forget_heads(self, repository: str) -> None:
+        """Forget where the ledger of a registry's repository was seen to end."""
+        heads.forget(self._context, repository)
+
+    def node(self, digest: Digest, /) -> Node | None:
+        """Return what is known of some content, here or not, None where nothing is."""
+        return knowledge.node(self._context, digest)
+
+    def parents(self, digest: Digest, kind: NodeKind, /) -> list[Digest]:
+        """Return the digests of what lists `digest` as its `kind`, in order."""
+        return knowledge.parents(self._context, digest, kind)
+
+    def stays(self, digest: Digest, /) -> list[Stay]:
+        """Return when which tags pointed to an index or a manifest, newest first."""
+        return knowledge.stays(self._context, digest)
+
+    def learn(self, digest: Digest, found: Document | Config, /) -> None:
+        """Keep what a document or a config says, which was seen elsewhere."""
+        knowledge.learn(self._context, digest, found)
+
+    def recognise(self, prefix: str) -> list[Digest]:
+        """Return the digests, of content here or elsewhere, that begin with `prefix`."""
+        return knowledge.recognise(self._context, prefix)
+
+    def advisories(self) -> Iterator[Advisory]:
+        """Yield what is said about vulnerabilities in images, oldest first."""
+        return advisories.documents(self._context)
+
+    def advise(self, advisory: Advisory, /) -> bool:
+        """Keep a document of statements; False where as new a one is kept from that source."""
+        return advisories.keep(self._context, advisory)
+
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
+        return advisories.forget(self._context, advisory)
+
+    def report(self, snapshot: Snapshot, /) -> None:
+        """Keep what an engine said."""
+        sightings.report(self._context, snapshot)
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Yield the newest snapshot of each host, in the order of their names."""
+        return sightings.snapshots(self._context)
+
+    def sightings(self, words: str, /) -> Iterator[Sighting]:
+        """Yield the sightings of a container ID or of a digest, the last one first."""
+        return sightings.sightings(self._context, words)
+
+    def forget(self, host: str, /) -> bool:
+        """Forget all about a host; False where nothing is known of it."""
+        return sightings.forget(self._context, host)
+
+    def holders(self, digest: Digest, /) -> Iterator[str]:
+        """Yield the names of the repositories that have a blob, in the order of its arrival."""
+        return search.holders(self._context, digest)
 
     def purge(self, repository: str, tag: Tag) -> None:
         """Let go of the content that a tag used to point to; the ledger's entries stay."""

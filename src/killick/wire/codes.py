@@ -26,6 +26,7 @@ TABLE: Final = (
     Row(errors.TagUnknown, "MANIFEST_UNKNOWN", 404),
     Row(errors.BlobUnknown, "BLOB_UNKNOWN", 404),
     Row(errors.BlobUnknown, "MANIFEST_BLOB_UNKNOWN", 400),
+    Row(errors.Incomplete, "MANIFEST_BLOB_UNKNOWN", 400),
     Row(errors.UploadUnknown, "BLOB_UPLOAD_UNKNOWN", 404),
     Row(errors.NotFound, "NOT_FOUND", 404),
     Row(errors.BadReference, "NAME_INVALID", 400),

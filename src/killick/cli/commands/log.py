@@ -12,6 +12,7 @@ import click
 
 from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
+from killick.cli.heads import check_ledger
 from killick.cli.human import familiar
 from killick.cli.loading import ARCHIVE
 from killick.cli.output import Listing, Style, format_options
@@ -95,13 +96,17 @@ class _Line:
     "--observed", is_flag=True, help="What was seen of the registry's tags, and told by archives."
 )
 @click.option("--remote", is_flag=True, help="Ask the registry for the history that it keeps.")
+@click.option(
+    "--accept", is_flag=True, help="With --remote: take its history, whatever was seen before."
+)
 @format_options(no_trunc=True)
 @access_options
 @click.pass_obj
 def command(session: Session, /, reference: str, style: Style, **chosen: Any) -> None:  # noqa: ANN401 - options, by name
     """Show how tags moved: when, to which digest, from which, how, and who did it.
 
-    By default these are the moves of local names, which are recorded as they happen.
+    By default these are the moves of local names, which are recorded as they happen. With --remote,
+    a registry whose ledger does not go on from what was seen of it is an error.
     """
     asked = Reference.parse(reference)
     if asked.travels or asked.digest:
@@ -111,11 +116,15 @@ def command(session: Session, /, reference: str, style: Style, **chosen: Any) ->
         )
     if chosen["remote"] and chosen["observed"]:
         raise UsageError("--remote and --observed exclude each other")
+    if chosen["accept"] and not chosen["remote"]:
+        raise UsageError("--accept is about a registry's history", hint="add --remote")
     moves = _recorded(asked, _moves(session, asked, **chosen))
     if chosen["since"]:
         since = parse_moment(chosen["since"], session.now)
         moves = (move for move in moves if move.time >= since)
     _LISTING.show((_Line(move, style.no_trunc) for move in islice(moves, chosen["most"])), style)
+    if chosen["remote"]:
+        check_ledger(session, asked.name, accept=chosen["accept"])
 
 
 def _moves(session: Session, asked: Reference, **chosen: Any) -> Iterator[Move]:  # noqa: ANN401 - options, by name
