@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults import machine
+from faults.contest import contest
 from faults.crash import crash_points
 from faults.cuts import power_cuts
 from faults.damage import damage
@@ -23,6 +24,7 @@ from faults.races import races
 from faults.results import skipped, table, write
 from faults.seeding import seeded
 from faults.served_crash import served_crash_points
+from faults.soak import soak
 from faults.tracing import spread
 from faults.world import World
 
@@ -35,6 +37,8 @@ KINDS = {
     "damage": damage,
     "leases": leases,
     "races": races,
+    "contest": contest,
+    "soak": soak,
     "seeds": seeded,
 }
 
