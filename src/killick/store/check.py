@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -88,19 +88,25 @@ class Check:
                     yield Finding(None, f"{name}: {problem}", (name,))
 
     def _content(self) -> Iterator[Finding]:
-        """Hash every file."""
+        """Hash every file; what is good is written down many at a time, for each time is a sync."""
+        good: dict[Held, Shape] = {}
         for digest, damaged, shape, verified in self._rows():
             if damaged:
                 yield self._about(digest, "was found damaged or missing before")
                 continue
-            problem = self._look_at(Held(digest, shape, verified))
+            problem = self._look_at(Held(digest, shape, verified), good.__setitem__)
             if problem is not None:
                 yield self._about(digest, problem)
+            if len(good) >= _PAGE:
+                self._blobs.note(good.items())
+                good.clear()
+        if good:
+            self._blobs.note(good.items())
 
-    def _look_at(self, held: Held) -> str | None:
+    def _look_at(self, held: Held, tell: Callable[[Held, Shape], None]) -> str | None:
         there = self._blobs.path(held.digest).exists()
         try:
-            if self._blobs.check(held):
+            if self._blobs.check(held, tell):
                 return None
         except StoreError as error:
             return error.message
