@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults import machine
+from faults.clocks import clocks
 from faults.contest import contest
 from faults.crash import crash_points
 from faults.cuts import power_cuts
@@ -39,6 +40,7 @@ KINDS = {
     "races": races,
     "contest": contest,
     "soak": soak,
+    "clocks": clocks,
     "seeds": seeded,
 }
 

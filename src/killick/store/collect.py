@@ -105,6 +105,9 @@ class Collection:
         self._update("SET unreachable = NULL, purged = 0 WHERE id = :id", found)
         # Stamps from the future are those of a clock that was put back.
         self._update("SET unreachable = :now WHERE unreachable > :now", [(0,)])
+        with self._context.database.writing() as connection:
+            now = {"now": self._context.now()}
+            connection.execute("UPDATE blob SET orphaned = :now WHERE orphaned > :now", now)
 
     def _update(self, what: str, rows: Sequence[tuple[int]]) -> None:
         """Change members. What the clock shows is read inside: the lock may be long in coming."""
