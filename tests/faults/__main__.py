@@ -20,6 +20,7 @@ from faults.cuts import power_cuts
 from faults.damage import damage
 from faults.errors import disk_errors
 from faults.leases import leases
+from faults.liars import liars
 from faults.order import order
 from faults.races import races
 from faults.results import skipped, table, write
@@ -41,6 +42,7 @@ KINDS = {
     "contest": contest,
     "soak": soak,
     "clocks": clocks,
+    "liars": liars,
     "seeds": seeded,
 }
 
