@@ -29,7 +29,6 @@ PATHS = {
     "standing": "/v2/{}/_killick/tags",
     "rollback": "/v2/{}/_killick/rollback/1",
     "chain": "/v2/{}/_killick/chain",
-    "chain": "/v2/{}/_killick/chain",
     "reports": "/v2/_killick/reports",
     "containers": "/v2/_killick/containers",
     "chores": "/v2/_killick/chores",
@@ -153,6 +152,8 @@ NEEDS = {
     "upload": "push",
     "chores": "admin",
     "chore": "admin",
+    "reports": "report",
+    "containers": "admin",
 }
 """What endpoints need that are no content of a repository; all others by their method."""
 BY_METHOD = {"GET": "pull", "HEAD": "pull", "PUT": "push", "POST": "push", "DELETE": "delete"}
