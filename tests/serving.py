@@ -61,7 +61,7 @@ class PlainRegistry:
         return self.inner.repositories(after)
 
 
-def make():
+def make(worker):
     """Make the application that `served` serves (called in granian's worker)."""
     registry = FiledRegistry(Path(os.environ["SERVED_FILES"]))
     return application(

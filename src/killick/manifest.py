@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from killick import strictjson
+from killick.bounds import bound
 from killick.digest import Digest, verify
 from killick.errors import BadDigest, ContentError, LimitExceeded, PlatformUnknown, Unacceptable
 from killick.platforms import Platform
@@ -42,9 +43,9 @@ DOCUMENT_TYPES = MANIFEST_TYPES | INDEX_TYPES
 CONFIG_TYPES = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 MOST_DOCUMENT_BYTES = 4 * 1024 * 1024
-MOST_CONFIG_BYTES = 16 * 1024 * 1024
-MOST_CHILDREN = 10_000
-MOST_INDEX_DEPTH = 8
+MOST_CONFIG_BYTES = bound(16 * 1024 * 1024, "bytes", "config of an image that is read")
+MOST_CHILDREN = bound(10_000, "entries", "entries of a manifest or an index")
+MOST_INDEX_DEPTH = bound(8, "levels", "indexes within indexes")
 MOST_SIZE = 2**53 - 1
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -11,8 +11,9 @@ from io import BytesIO
 from secrets import token_hex
 from typing import BinaryIO
 
+from killick import immutability
 from killick.chain import EMPTY, entry_hash
-from killick.digest import Bytes, Digest, Verifier, chunks, verify
+from killick.digest import CANONICAL, Bytes, Digest, Verifier, chunks, verify
 from killick.errors import (
     BlobUnknown,
     Conflict,
@@ -34,7 +35,6 @@ from killick.manifest import (
 )
 from killick.moments import utc_now
 from killick.names import Tag
-from killick.observation import Container, Sighting, Snapshot, digests_in
 from killick.repository import (
     ANYTHING,
     BLOB_TYPE,
@@ -46,23 +46,31 @@ from killick.repository import (
     Move,
     Node,
     NodeKind,
+    Presence,
     Stay,
 )
+from killick.rules import EASY, Policy
+from killick.sightings import MemorySightings
 
 _AS: tuple[NodeKind, ...] = ("config", "manifest", "index", "layer", "diff", "blob")
 """What counts first where parents disagree on what a child is."""
 
 
-class MemoryRegistry:
+class MemoryRegistry(MemorySightings):
     """Repositories that last as long as the process. `actor` and `clock` go into the ledgers."""
 
-    def __init__(self, actor: str = "memory", clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        actor: str = "memory",
+        clock: Callable[[], datetime] = utc_now,
+        policy: Policy = EASY,
+    ) -> None:
+        super().__init__(clock)
+        self.policy = policy
         self._actor = actor
         self._clock = clock
         self._lock = threading.Lock()
         self._repositories: dict[str, MemoryRepository] = {}
-        self._newest: dict[str, Snapshot] = {}
-        self._sightings: dict[tuple[str, str], Sighting] = {}
         self._known: dict[Digest, Document | Config] = {}
         self._advisories: dict[tuple[str, str], Advisory] = {}
 
@@ -138,45 +146,11 @@ class MemoryRegistry:
         """Forget the document of that identifier from that source; False where there is none."""
         return self._advisories.pop((advisory.vex.identifier, advisory.source), None) is not None
 
-    def report(self, snapshot: Snapshot, /) -> None:
-        """Keep a snapshot, and what earlier ones said otherwise."""
-        snapshot = replace(snapshot, taken=min(snapshot.taken, self._clock()))
-        host, taken = snapshot.host, snapshot.taken
-        with self._lock:
-            before = self._newest.get(host)
-            if before is None or taken >= before.taken:
-                kept = snapshot
-                if before and snapshot.failure is not None and not snapshot.containers:
-                    kept = replace(before, failure=snapshot.failure)
-                self._newest[host] = kept
-            for container in snapshot.containers:
-                key = host, _lasting(container)
-                old = self._sightings.pop(key, None)
-                first, last = (old.first, old.last) if old else (taken, taken)
-                shown = container if old is None or taken >= last else old.container
-                self._sightings[key] = Sighting(
-                    host, snapshot.engine, min(first, taken), max(last, taken), shown
-                )
-
-    def snapshots(self) -> Iterator[Snapshot]:
-        """Yield the newest snapshot of each host, in the order of their names."""
-        yield from (self._newest[host] for host in sorted(self._newest))
-
-    def sightings(self, words: str, /) -> Iterator[Sighting]:
-        """Yield the sightings of a container ID or of a digest, the last one first."""
-        found = [
-            sighting
-            for sighting in reversed(self._sightings.values())
-            if sighting.container.id.rpartition("://")[2] == words
-            or words in digests_in(sighting.container)
-        ]
-        yield from sorted(found, key=lambda sighting: sighting.last, reverse=True)
-
-    def forget(self, host: str, /) -> bool:
-        """Forget all about a host."""
-        with self._lock:
-            self._sightings = {k: s for k, s in self._sightings.items() if k[0] != host}
-            return self._newest.pop(host, None) is not None
+    def holders(self, digest: Digest, /) -> Iterator[str]:
+        """Yield the names of the repositories that have a blob."""
+        for name, repository in list(self._repositories.items()):
+            if repository.has(Descriptor(BLOB_TYPE, digest, 0)):
+                yield name
 
 
 class MemoryRepository:
@@ -312,13 +286,19 @@ class MemoryRepository:
             standing = self._tags.get(series)
             previous = standing.digest if standing else None
             if expected is not ANYTHING and expected != previous:
-                raise Conflict(f"{self.name}:{tag} points to {previous or 'nothing'}")
+                raise Conflict(
+                    f"{self.name}:{tag} points to {previous or 'nothing'}",
+                    current=str(previous) if previous else None,
+                )
             if to is None and standing is None:
                 raise TagUnknown(f"{self.name} has no tag {tag}")
             if to is not None and cause.origin == LOCAL:
-                self._check_whole(self._document(to.digest))
+                document = self._document(to.digest)
+                if not self._registry.policy.sparse:
+                    self._check_whole(document)
             if to is not None and to.digest == previous:
                 return None
+            cause = replace(cause, overriding=self._overrides(tag, to, cause))
             move = Move(len(self._moves) + 1, self._clock(), self.name, tag, to, previous, cause)
             self._moves.append(move)
             self._heads.append(Head(move.sequence, entry_hash(move, self._heads[-1].hash)))
@@ -328,8 +308,19 @@ class MemoryRepository:
                 self._tags[series] = to
             return move
 
-    def begin(self) -> MemoryUpload:
+    def _overrides(self, tag: Tag, to: Descriptor | None, cause: Cause) -> bool:
+        """Return whether a move overrides a rule; raises Immutable if it must not."""
+        asked = (self.name, tag, to.digest if to else None, cause)
+        return cause.origin == LOCAL and immutability.overrides(
+            self._registry.policy.immutable,
+            asked,
+            lambda: next((move for move in self.history(tag) if move.to is not None), None),
+            stands=(LOCAL, tag) in self._tags,
+        )
+
+    def begin(self, algorithm: str = CANONICAL, /) -> MemoryUpload:
         """Start an upload."""
+        Digest.of(b"", algorithm)
         upload = MemoryUpload(self._uploads, self._content)
         self._uploads[upload.id] = upload
         return upload
@@ -350,28 +341,54 @@ class MemoryRepository:
 
     def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:
         """Remove a manifest, with its tags, or a blob."""
+        cause = cause or Cause("deleted", self._actor)
         with self._lock:
-            if not d.is_document:
+            if d.is_document:
+                self._document(d.digest)
+            else:
                 self.find(d.digest)
+            tags = [tag for origin, tag in self._tags if origin == LOCAL]
+            for tag in tags:
+                if d.digest in self._below(self._tags[LOCAL, tag].digest):
+                    self._overrides(tag, None, cause)
+            if not d.is_document:
                 del self._content[d.digest]
                 return
-            self._document(d.digest)
-            for origin, tag in list(self._tags):
-                if origin == LOCAL and self._tags[origin, tag].digest == d.digest:
-                    self.move(tag, None, cause or Cause("deleted", self._actor))
+            for tag in tags:
+                if self._tags[LOCAL, tag].digest == d.digest:
+                    self.move(tag, None, cause)
             del self._documents[d.digest]
 
+    def _below(self, digest: Digest) -> set[Digest]:
+        document = self._documents.get(digest)
+        children = () if document is None else document.children()
+        return {digest}.union(*(self._below(child.digest) for child in children))
+
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield what refers to `digest`, in the order of arrival."""
-        for document in list(self._documents.values()):
+        """Yield what refers to `digest` (behind `after`), in the order of digests."""
+        for one in sorted(self._documents, key=str):
+            document = self._documents[one]
             subject = document.subject
             if subject is None or subject.digest != digest:
                 continue
             found = document.as_referrer()
-            if artifact_type in (None, found.artifact_type):
+            if (after is None or str(one) > str(after)) and artifact_type in (
+                None,
+                found.artifact_type,
+            ):
                 yield found
+
+    def presence(self, digests: Iterable[Digest], /) -> dict[Digest, Presence]:
+        """Return, for each digest, whether that manifest is here, and all that it needs too."""
+        return {d: self._presence(d) for d in digests}
+
+    def _presence(self, digest: Digest) -> Presence:
+        document = self._documents.get(digest)
+        if document is None:
+            return "removed"
+        return "present" if self.complete(document.descriptor) else "incomplete"
 
     def complete(self, d: Descriptor, /) -> bool:
         """Return whether a manifest and all that it needs are here."""
@@ -438,12 +455,6 @@ class MemoryUpload:
     def cancel(self) -> None:
         """Forget the upload."""
         self._others.pop(self.id, None)
-
-
-def _lasting(container: Container) -> str:
-    """Return what makes a container another sighting when it changes: not its state and times."""
-    labels = sorted(container.labels.items())
-    return repr((replace(container, state="", started=None, labels={}), labels))
 
 
 def _links(found: Document | Config) -> Iterator[tuple[NodeKind, Descriptor]]:

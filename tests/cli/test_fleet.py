@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cli.test_serve import serving as serving_registry
 from cli_runner import run
 from engine_doubles import DIGEST, docker, serving
 from killick.store import Store
@@ -146,6 +147,32 @@ class TestScan:
         assert ran.status == 1
         assert "takes no reports" in ran.err
         assert run("scan", "--host", engine.url, "--to", "web1/path").status == 2
+
+    def test_an_account_that_may_report_and_nothing_else(self, engine, tmp_path):
+        root, settings = tmp_path / "registry", tmp_path / "serve.toml"
+        settings.write_text(
+            '[[access.rule]]\nrepositories = ["**"]\naccounts = ["host-*"]\nrights = ["report"]\n'
+        )
+        run(
+            "user",
+            "add",
+            "ana",
+            "--admin",
+            "--password-stdin",
+            "--root",
+            root,
+            stdin=b"anchors-aweigh",
+        )
+        run("user", "add", "host-1", "--robot", "--root", root)
+        token = run("token", "create", "host-1", "--right", "report", "--root", root).lines[-1]
+        with serving_registry("--config", settings, "--root", root) as host:
+            told = ("scan", "--host", engine.url, "--to", host)
+            assert run(*told).status == 5
+            run("login", "-u", "host-1", "--password-stdin", host, stdin=token.encode())
+            assert run(*told).status == 0
+            assert run("tags", f"{host}/app").status == 5
+        with Store(root, read_only=True) as kept:
+            assert len(list(kept.sightings(DIGEST))) == 2
 
     @pytest.mark.parametrize("name", ["nobody", "nobody:"])
     def test_an_engine_that_nobody_knows(self, name):

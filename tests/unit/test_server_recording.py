@@ -140,8 +140,11 @@ def test_credentials_are_asked_for_the_figures(log):
         def recall(self, credentials):
             return None
 
-        def identify(self, credentials):
+        def identify(self, credentials, who):
             raise Unauthorized("log in")
+
+        def challenge(self, realm, need, repository):
+            return f'Bearer realm="{realm}"'
 
     assert client_of(log, Locked(), show="admin").get("/metrics").status_code == 401
 

@@ -32,7 +32,11 @@ VERBS: dict[str, dict[str, str]] = {
         "manifest": "Print a manifest, byte by byte",
         "login": "Log in to a registry",
         "logout": "Log out of a registry",
+    },
+    "Server": {
         "serve": "Run a registry",
+        "user": "Manage the accounts of a registry that is served",
+        "token": "Manage access tokens of such accounts",
     },
     "Ledger": {
         "log": "Show what tags pointed to, when, and who moved them",

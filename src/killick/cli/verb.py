@@ -55,9 +55,10 @@ class Family(click.Group):
     def __init__(self, name: str, *, help: str, verbs: tuple[Verb, ...]) -> None:  # noqa: A002 - as click calls it
         super().__init__(name, help=help, commands={one.name or "": one for one in verbs})
         self.params.append(_debug_option())
+        self._verbs = verbs
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as click calls it
-        """Write the examples of the commands in it, unwrapped."""
-        found = [one.examples for one in self.commands.values() if isinstance(one, Verb)]
+        """Write the first example of each command."""
         formatter.write_paragraph()
-        formatter.write("Examples:\n" + indent("\n".join(found), "  ") + "\n")
+        first = [one.examples.partition("\n")[0] for one in self._verbs]
+        formatter.write("Examples:\n" + indent("\n".join(first), "  ") + "\n")

@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
 
+from killick.bounds import bound
 from killick.server.figures import Seen
 
-MOST_WAITING = 100_000
+MOST_WAITING = bound(100_000, "lines", "lines that wait for the access log")
 """Lines that wait to be written; at 200 bytes each, some 20 MB."""
 
 EVERY = 0.2

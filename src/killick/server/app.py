@@ -15,10 +15,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from killick.errors import KillickError
+from killick.errors import Denied, KillickError
 from killick.repository import Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, reports, upkeep, uploads
-from killick.server.access import READ_ONLY, Caller, Gate, Right
+from killick.server import (
+    blobs,
+    extensions,
+    ledger,
+    listing,
+    manifests,
+    reports,
+    tokens,
+    upkeep,
+    uploads,
+)
+from killick.server.access import READ_ONLY, Gate, Need
+from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
 from killick.server.chores import kept_running
 from killick.server.health import Health
@@ -54,15 +65,16 @@ async def base(call: Call) -> Response:  # noqa: ARG001 - a handler as the other
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What answers one method on one kind of path, and the right that it takes (None: none)."""
+    """What answers one method on one kind of path, and what it needs (None: nothing)."""
 
-    right: Right | None
+    need: Need | None
     handle: Handler
 
 
 ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
-    "base": {"GET": Endpoint(None, base)},
-    "catalog": {"GET": Endpoint(None, _threaded(listing.catalog))},
+    "base": {"GET": Endpoint("login", base)},
+    "token": {"GET": Endpoint(None, tokens.get), "POST": Endpoint(None, tokens.post)},
+    "catalog": {"GET": Endpoint("list", _threaded(listing.catalog))},
     "discover": {"GET": Endpoint(None, _threaded(extensions.discover))},
     "tag-history": {"GET": Endpoint("pull", _threaded(ledger.oci_history))},
     "history": {"GET": Endpoint("pull", _threaded(ledger.history))},
@@ -96,8 +108,13 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "POST": Endpoint("admin", _threaded(upkeep.start_chore)),
     },
 }
-"""The catalog takes no right: it shows to each caller what that caller may pull. What belongs to no
+"""The catalog shows to each caller what that caller may pull. The base needs a login wherever there
+are accounts: there clients find out how to log in, also where anybody may pull. What belongs to no
 repository is asked for as that of the repository `""`, which stands for the whole registry."""
+
+
+_CHANGING = frozenset({"push", "delete", "report"})
+"""What nobody may while the registry is read-only."""
 
 
 class _Api:
@@ -115,23 +132,15 @@ class _Api:
         target = target_of(request.scope["raw_path"])
         trace_of(request.scope).route = target.kind
         endpoint = _endpoint(request.method, target.kind)
-        caller = await self._admit(request, endpoint.right, target.name)
-        return await endpoint.handle(Call(request, self._site, caller, target.name, target.item))
-
-    async def _admit(self, request: Request, right: Right | None, repository: str) -> Caller:
-        """Return who calls.
-
-        Raises:
-            Unauthorized, Denied: they lack the right.
-        """
-        gate, credentials = self._site.gate, request.headers.get("authorization")
-        caller = gate.recall(credentials)
-        if caller is None:
-            caller = await run_in_threadpool(gate.identify, credentials)
-        trace_of(request.scope).caller = caller.name
-        if right is not None and not caller.may(right, repository):
-            raise gate.refusal(caller, right, repository)
-        return caller
+        admission = self._site.admission
+        caller = await admission.admit(request, endpoint.need, target.name)
+        if self._site.operations.read_only and endpoint.need in _CHANGING:
+            raise Denied("this registry is read-only for now")
+        call = Call(request, self._site, caller, target.name, target.item)
+        answer = await endpoint.handle(call)
+        if endpoint.need == "admin" and request.method not in ("GET", "HEAD"):
+            await run_in_threadpool(call.audit, "ordered", what=target.kind, item=target.item)
+        return answer
 
 
 def _endpoint(method: str, kind: Kind) -> Endpoint:
@@ -164,8 +173,9 @@ def application(
     `on_close` is called when the server stops (to close what `registry` stands on).
     """
     operations = operations or Operations()
-    site = Site(registry, gate, limits or Limits(), Spool(), operations)
-    health = Health(operations, gate)
+    admission = Admission(gate, operations.public_url)
+    site = Site(registry, gate, limits or Limits(), Spool(), operations, admission)
+    health = Health(operations, admission)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -196,4 +206,4 @@ def application(
         },
         lifespan=lifespan,
     )
-    return Observed(inner, operations.recorder)
+    return Observed(inner, operations.recorder, operations.drain)

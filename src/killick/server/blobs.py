@@ -46,7 +46,9 @@ def delete(call: Call) -> Response:
     repository = call.repository
     if not isinstance(repository, Deletable):
         raise Unsupported("this registry does not delete blobs")
-    repository.delete(repository.find(Digest.parse(call.item)))
+    digest = Digest.parse(call.item)
+    repository.delete(repository.find(digest))
+    call.audit("blob-deleted", digest=str(digest))
     return empty(202)
 
 

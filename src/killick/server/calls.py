@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -9,17 +10,21 @@ from starlette.requests import Request
 from killick.digest import Digest
 from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Tag
-from killick.repository import Cause, Kind, Registry, Repository
-from killick.server.access import Caller, Gate
+from killick.repository import Cause, Kind, Move, Registry, Repository
+from killick.server.access import Auditor, Caller, Gate
+from killick.server.admission import Admission, who_calls
 from killick.server.operations import Operations
 from killick.server.spool import Spool
+from killick.wire.extensions import OVERRIDE, WHOLE
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much one call may take: bytes of a blob, seconds between two pieces of a body.
 
-    `threads` is how many calls touch the registry at once; `page` the longest list in one answer.
+    `threads` is how many calls touch the registry at once; `page` the longest list in one answer;
+    `rate` the least bytes a second that a body must have (0: any); `uploads` how many of them may
+    be under way; `chunk` how long the pieces of an upload had better be (0: nothing is said).
     """
 
     blob: int = 2**40
@@ -27,6 +32,9 @@ class Limits:
     idle: float = 60.0
     threads: int = 32
     page: int = 10_000
+    rate: int = 1024
+    uploads: int = 10_000
+    chunk: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,7 @@ class Site:
     limits: Limits
     spool: Spool
     operations: Operations
+    admission: Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +80,39 @@ class Call:
         """Return the first value of a query parameter, or None."""
         return self.request.query_params.get(name)
 
+    @property
+    def wants_whole(self) -> bool:
+        """Whether the caller wants to hear of whole images only, and to leave no others."""
+        return self._says(WHOLE)
+
     def cause(self, kind: Kind) -> Cause:
-        """Return what the ledger shall say about a move that this call makes."""
+        """Return what the ledger shall say about a move that this call makes.
+
+        Raises:
+            Denied, Unauthorized: the caller wants to override a rule, and may not.
+        """
         client = self.request.client
-        return Cause(kind, f"{self.caller.name}@{client.host if client else 'unknown'}")
+        overriding = self._says(OVERRIDE)
+        if overriding and not self.caller.may("admin", self.name):
+            raise self.site.gate.refusal(self.caller, "admin", self.name)
+        actor = f"{self.caller.name}@{client.host if client else 'unknown'}"
+        return Cause(kind, actor, overriding=overriding)
+
+    def _says(self, header: Mapping[str, str]) -> bool:
+        return all(self.header(name) == value for name, value in header.items())
+
+    def audit(self, event: str, **details: object) -> None:
+        """Write into the audit log, if there is one, what the caller has done. May block."""
+        gate = self.site.gate
+        if isinstance(gate, Auditor):
+            who = who_calls(self.request, self.caller.name)
+            gate.record(event, who, {"repository": self.name or None, **details})
+
+    def audit_move(self, move: Move) -> None:
+        """Write into the audit log where the caller has moved a tag from and to. May block."""
+        before = None if move.previous is None else str(move.previous)
+        after = None if move.to is None else str(move.to.digest)
+        self.audit("tag-moved", tag=move.tag, how=move.cause.kind, before=before, after=after)
 
     def reference(self) -> Tag | Digest:
         """Return the item as a tag or a digest.

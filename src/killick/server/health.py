@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from killick.errors import KillickError, StoreError
-from killick.server.access import Caller, Gate
+from killick.rights import REGISTRY
+from killick.server.admission import Admission
 from killick.server.chores import chore_gauges
 from killick.server.operations import Operations, Probe
 from killick.server.recording import trace_of
@@ -49,9 +50,9 @@ class Readiness:
 class Health:
     """`/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, operations: Operations, gate: Gate) -> None:
+    def __init__(self, operations: Operations, admission: Admission) -> None:
         self._operations = operations
-        self._gate = gate
+        self._admission = admission
         self._readiness = Readiness(operations.probe)
 
     async def alive(self, request: Request) -> Response:
@@ -91,18 +92,7 @@ class Health:
             raise Refused("NOT_FOUND", "the figures are not shown here", status=404)
         if show == "all" or (show == "loopback" and is_local(request)):
             return
-        caller = await _caller(self._gate, request)
-        if not caller.may("admin", ""):
-            raise self._gate.refusal(caller, "admin", "")
-
-
-async def _caller(gate: Gate, request: Request) -> Caller:
-    credentials = request.headers.get("authorization")
-    caller = gate.recall(credentials)
-    if caller is None:
-        caller = await run_in_threadpool(gate.identify, credentials)
-    trace_of(request.scope).caller = caller.name
-    return caller
+        await self._admission.admit(request, "admin", REGISTRY)
 
 
 def is_local(request: Request) -> bool:

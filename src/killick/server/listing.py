@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import dropwhile, islice
 
 from starlette.responses import Response
 
@@ -30,7 +29,7 @@ def tags(call: Call) -> Response:
 def catalog(call: Call) -> Response:
     """Answer with the names of all repositories that the caller may pull from, in ASCII order."""
     names = call.site.registry.repositories(call.query("last") or "")
-    shown = (name for name in names if call.caller.may("pull", name))
+    shown = (name for name in names if call.caller.may("list", name))
     page, headers = _page(call, "/v2/_catalog", shown)
     return json_answer({"repositories": page}, headers)
 
@@ -42,29 +41,28 @@ def referrers(call: Call) -> Response:
         # 404 is how a client learns to look for the referrers tag instead (distribution-spec).
         raise NameUnknown("this registry does not list referrers")
     digest, wanted = Digest.parse(call.item), call.query("artifactType")
-    found = repository.referrers(digest, wanted)
-    last = call.query("last")
-    if last is not None:
-        found = islice(dropwhile(lambda d: str(d.digest) != last, found), 1, None)
-    page, more = _fitting(found)
+    last, most = call.query("last"), paging.limit(call)
+    found = repository.referrers(digest, wanted, None if last is None else Digest.parse(last))
+    page, more = _fitting(found, most)
     headers = {"Content-Type": OCI_INDEX}
     if wanted is not None:
         headers["OCI-Filters-Applied"] = "artifactType"
     if more:
-        query = {"last": page[-1]["digest"]} | ({"artifactType": wanted} if wanted else {})
+        query = {"n": str(most), "last": page[-1]["digest"]}
+        query |= {"artifactType": wanted} if wanted else {}
         headers |= paging.link(f"/v2/{call.name}/referrers/{digest}", query)
     return json_answer({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page}, headers)
 
 
-def _fitting(found: Iterable[Descriptor]) -> tuple[list[dict[str, str]], bool]:
+def _fitting(found: Iterable[Descriptor], most: int) -> tuple[list[dict[str, str]], bool]:
     """Return as many descriptors as fit into an index of 4 MiB, and whether there are more."""
     page: list[dict[str, str]] = []
     room = MOST_DOCUMENT_BYTES - 1024
     for d in found:
         value = d.to_json()
         room -= len(json.dumps(value, ensure_ascii=False).encode()) + 1
-        if room < 0 and page:
-            return page, True
+        if (room < 0 and page) or len(page) == most:
+            return page, bool(page)
         page.append(value)
     return page, False
 

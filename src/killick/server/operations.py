@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from killick.rules import Policy
 from killick.server.chores import Chores
+from killick.server.drain import Drain
 from killick.server.recording import Recorder
 
 Show = Literal["off", "loopback", "admin", "all"]
 Probe = Callable[[], object]
+
+
+BY_SPECIFICATION = Policy(sparse=True)
 
 
 def _no_gauges() -> Iterable[str]:
@@ -23,10 +28,12 @@ def _no_trouble() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """What is noted of requests, and what those who run the registry may ask.
+    """What is noted of requests, what those who run the registry may ask, and how it is reached.
 
     `probe` raises a StoreError where the storage can't do its work; `gauges` yields more lines for
-    `/metrics`; `show` says who may see those.
+    `/metrics`; `show` says who may see those; `count_uploads` how many uploads are under way;
+    `policy` says what is refused before the registry is asked, which should have the same one;
+    `public_url` where callers find the registry, if it can't be told from their calls.
     """
 
     recorder: Recorder = field(default_factory=Recorder)
@@ -35,3 +42,7 @@ class Operations:
     show: Show = "loopback"
     read_only: bool = False
     chores: Chores | None = None
+    drain: Drain = field(default_factory=Drain)
+    count_uploads: Callable[[], int] = int
+    policy: Policy = BY_SPECIFICATION
+    public_url: str | None = None

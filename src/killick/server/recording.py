@@ -16,6 +16,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from killick.server.accesslog import AccessLog
+from killick.server.drain import Drain
 from killick.server.figures import Figures, Seen
 
 HEADER = b"x-request-id"
@@ -81,11 +82,15 @@ def trace_of(scope: Scope) -> Trace:
 
 
 class Observed:
-    """An application whose requests are recorded, and whose answers carry their request's ID."""
+    """An application whose requests are recorded, and whose answers carry their request's ID.
 
-    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+    Once `drain` has begun, answers ask their callers to close the connection.
+    """
+
+    def __init__(self, app: ASGIApp, recorder: Recorder, drain: Drain | None = None) -> None:
         self._app = app
         self._recorder = recorder
+        self._drain = drain or Drain()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the application has
         return getattr(self._app, name)
@@ -99,7 +104,7 @@ class Observed:
         trace = Trace(self._recorder.ids.of(_header(scope, HEADER)))
         scope[KEY] = trace
         try:
-            await self._app(scope, _counted(receive, trace), _marked(send, trace))
+            await self._app(scope, _counted(receive, trace), _marked(send, trace, self._drain))
         finally:
             self._recorder.done(_seen(scope, trace, time.perf_counter() - started))
 
@@ -120,7 +125,7 @@ def _counted(receive: Receive, trace: Trace) -> Receive:
     return receiving
 
 
-def _marked(send: Send, trace: Trace) -> Send:
+def _marked(send: Send, trace: Trace, drain: Drain) -> Send:
     size = 0
 
     async def sending(message: Message) -> None:
@@ -131,6 +136,8 @@ def _marked(send: Send, trace: Trace) -> Send:
             headers = message["headers"]
             size = next((int(value) for key, value in headers if key == b"content-length"), 0)
             message["headers"] = [*headers, (HEADER, trace.request.encode("ascii"))]
+            if drain.has_begun:
+                message["headers"].append((b"connection", b"close"))
         elif kind == "http.response.body":
             trace.sent += len(message.get("body", b""))
         else:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing, suppress
+from itertools import islice
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from killick.digest import Digest
+from killick.digest import CANONICAL, Digest
 from killick.errors import BadDigest, NotFound
 from killick.manifest import Descriptor
 from killick.names import is_path
-from killick.repository import Mountable, Upload, Uploads
+from killick.repository import Holders, Mountable, Upload, Uploads
 from killick.server.bodies import content_length, gathered
 from killick.server.calls import Call
 from killick.server.responses import Refused, empty
 from killick.wire.ranges import held, parse_content_range
+
+MOST_HOLDERS = 10_000
+"""Repositories that are looked at for one of which a caller may pull."""
 
 
 async def begin(call: Call) -> Response:
@@ -27,9 +32,13 @@ async def begin(call: Call) -> Response:
             return _created(call, mounted)
     digest = call.query("digest")
     wanted = None if digest is None else Digest.parse(digest)
-    upload = await run_in_threadpool(_uploads(call).begin)
+    algorithm = wanted.algorithm if wanted else call.query("digest-algorithm") or CANONICAL
+    upload = await run_in_threadpool(_begin, call, algorithm)
     if wanted is None:
-        return _accepted(call, upload, 202)
+        answer = _accepted(call, upload, 202)
+        if call.site.limits.chunk:
+            answer.headers["OCI-Chunk-Min-Length"] = str(call.site.limits.chunk)
+        return answer
     finished = False
     try:
         await _append(call, upload)
@@ -39,6 +48,16 @@ async def begin(call: Call) -> Response:
         if not finished:
             await run_in_threadpool(upload.cancel)
     return _created(call, d)
+
+
+def _begin(call: Call, algorithm: str) -> Upload:
+    if call.site.operations.count_uploads() >= call.site.limits.uploads:
+        raise Refused(
+            "TOOMANYREQUESTS",
+            f"{call.site.limits.uploads} uploads are open, and more can't be",
+            headers={"Retry-After": "60"},
+        )
+    return _uploads(call).begin(algorithm)
 
 
 async def append(call: Call) -> Response:
@@ -125,14 +144,25 @@ def _mount(call: Call, digest: Digest) -> Descriptor | None:
     repository = call.repository
     with suppress(NotFound):
         return repository.find(digest)
-    sister = call.query("from")
-    if sister is None or not is_path(sister) or not isinstance(repository, Mountable):
+    if not isinstance(repository, Mountable):
         return None
-    with suppress(NotFound):
-        d = call.site.registry.repository(sister).find(digest)
-        if repository.mount(d, sister):
-            return d
+    for sister in _sisters(call, digest):
+        with suppress(NotFound):
+            d = call.site.registry.repository(sister).find(digest)
+            if repository.mount(d, sister):
+                return d
     return None
+
+
+def _sisters(call: Call, digest: Digest) -> Iterator[str]:
+    """Yield where a blob may be mounted from: only from what the caller may pull."""
+    registry, stated = call.site.registry, call.query("from")
+    names: Iterable[str] = ()
+    if stated is not None:
+        names = (stated,) if is_path(stated) else ()
+    elif isinstance(registry, Holders):
+        names = islice(registry.holders(digest), MOST_HOLDERS)
+    return (name for name in names if call.caller.may("pull", name))
 
 
 def _headers(call: Call, upload: Upload) -> dict[str, str]:

@@ -26,6 +26,7 @@ from killick.names import Tag
 from killick.observation import Sighting, Snapshot
 from killick.platforms import Platform
 from killick.repository import Advisory, Node, NodeKind, Stay
+from killick.rules import EASY, Policy
 from killick.store import (
     advisories,
     durable,
@@ -36,6 +37,7 @@ from killick.store import (
     reading,
     search,
     sightings,
+    upkeep,
 )
 from killick.store.blobs import Blobs
 from killick.store.check import Check, Finding
@@ -48,9 +50,19 @@ from killick.store.leases import Leases
 from killick.store.listing import ImageRow
 from killick.store.repository import Rooms, StoreRepository
 from killick.store.search import Known
+from killick.store.upkeep import Looked
 from killick.store.uploads import UploadSessions
 
-__all__ = ["Collected", "Finding", "ImageRow", "Known", "Seen", "Store", "StoreRepository"]
+__all__ = [
+    "Collected",
+    "Finding",
+    "ImageRow",
+    "Known",
+    "Looked",
+    "Seen",
+    "Store",
+    "StoreRepository",
+]
 
 DEFAULT_LEASE = timedelta(minutes=10)
 DEFAULT_RETENTION = timedelta(days=90)
@@ -62,7 +74,8 @@ class Store:
 
     `actor` is who moves tags where a move does not say (default: user@host). `lease` is how long
     content without a root stays after it was last promised to somebody; `retention` how long what a
-    tag used to point to is kept (None: for ever). With `read_only` nothing whatever is written.
+    tag used to point to is kept (None: for ever); `policy` which moves of tags are refused. With
+    `read_only` nothing whatever is written.
 
     Raises:
         StoreTooNew, StoreDamaged, StoreReadOnly, StoreFull, StoreError: it can't be opened.
@@ -77,6 +90,7 @@ class Store:
         clock: Callable[[], datetime] = utc_now,
         lease: timedelta = DEFAULT_LEASE,
         retention: timedelta | None = DEFAULT_RETENTION,
+        policy: Policy = EASY,
     ) -> None:
         places = Places(root)
         if not read_only:
@@ -84,7 +98,7 @@ class Store:
                 durable.make_directory(directory)
         database = Database(places.database, places.commit_lock, read_only=read_only)
         self.root = root
-        self._context = Context(places, database, clock, actor or _user(), lease, retention)
+        self._context = Context(places, database, clock, actor or _user(), lease, retention, policy)
         self._blobs = Blobs(self._context)
         self._leases = Leases(self._context)
         intake = Intake(self._context, self._blobs, self._leases)
@@ -188,6 +202,10 @@ class Store:
         """Forget all about a host; False where nothing is known of it."""
         return sightings.forget(self._context, host)
 
+    def holders(self, digest: Digest, /) -> Iterator[str]:
+        """Yield the names of the repositories that have a blob, in the order of its arrival."""
+        return search.holders(self._context, digest)
+
     def purge(self, repository: str, tag: Tag) -> None:
         """Let go of the content that a tag used to point to; the ledger's entries stay."""
         with self._context.database.writing() as connection:
@@ -219,6 +237,36 @@ class Store:
             StoreError: something can't be read at all.
         """
         return Check(self._context, self._blobs, roots).run()
+
+    def scrub(self, after: str = "") -> Iterator[Looked]:
+        """Hash what is stored, in the order of digests, beginning behind `after`.
+
+        What is damaged goes to quarantine.
+
+        Raises:
+            StoreError: something can't be read at all.
+        """
+        return upkeep.scrub(self._context, self._blobs, after)
+
+    def check_health(self) -> None:
+        """See that the database answers, and that files can be written (unless read-only).
+
+        Raises:
+            StoreError: the store can't do its work.
+        """
+        upkeep.check_health(self._context)
+
+    def count_uploads(self) -> int:
+        """Return how many upload sessions are open."""
+        return upkeep.count_uploads(self._context)
+
+    def expire_uploads(self, age: timedelta) -> int:
+        """Remove the upload sessions that nobody has written to for `age`; return how many.
+
+        Raises:
+            StoreError: the store can't be changed.
+        """
+        return upkeep.expire_uploads(self._context, age)
 
 
 def _user() -> str:

@@ -89,13 +89,23 @@ class Check:
 
     def _content(self) -> Iterator[Finding]:
         """Hash every file."""
-        for digest, damaged, shape, verified in self._rows():
-            if damaged:
-                yield self._about(digest, "was found damaged or missing before")
-                continue
-            problem = self._look_at(Held(digest, shape, verified))
+        for digest, _, problem in self.content(""):
             if problem is not None:
                 yield self._about(digest, problem)
+
+    def content(self, after: str) -> Iterator[tuple[Digest, int, str | None]]:
+        """Hash what comes behind `after`, by digest; yield its size, and what is wrong with it.
+
+        Raises:
+            StoreError: something can't be read at all.
+        """
+        for digest, damaged, shape, verified in self._rows(after):
+            problem = (
+                "was found damaged or missing before"
+                if damaged
+                else self._look_at(Held(digest, shape, verified))
+            )
+            yield digest, shape.size, problem
 
     def _look_at(self, held: Held) -> str | None:
         there = self._blobs.path(held.digest).exists()
@@ -106,10 +116,9 @@ class Check:
             return error.message
         return "its bytes are wrong" if there else "its file is missing"
 
-    def _rows(self) -> Iterator[tuple[Digest, bool, Shape, int]]:
+    def _rows(self, last: str) -> Iterator[tuple[Digest, bool, Shape, int]]:
         """Yield what to look at, in pages, so that no reader is held for as long as it takes."""
         columns = "digest, damaged, inode, size, mtime, ctime, verified"
-        last = ""
         names = None if self._roots is None else sorted(self._closure())
         while True:
             with self._context.database.reading() as connection:

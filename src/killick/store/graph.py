@@ -15,6 +15,7 @@ from killick import strictjson
 from killick.digest import Digest
 from killick.errors import ContentError
 from killick.manifest import Config, Descriptor, Document, Manifest
+from killick.repository import Presence
 from killick.store import knowledge
 
 _MOST_CREATED_CHARACTERS = 64
@@ -45,9 +46,8 @@ root(repository, digest) AS (
     SELECT repository, digest FROM tag WHERE origin = 'local'
     UNION SELECT repository, digest FROM kept
     UNION SELECT move.repository, move.previous FROM move
-        LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
         WHERE move.origin = 'local' AND move.previous IS NOT NULL AND move.time > :oldest
-        AND move.sequence > coalesce(purged.sequence, 0)
+        AND move.released IS NULL
 ),
 live(repository, digest) AS (
     SELECT root.repository, root.digest FROM root
@@ -76,13 +76,10 @@ SELECT 1 FROM need WHERE optional = 0 AND NOT EXISTS (
 ) LIMIT 1
 """
 
-_REFERRERS = """
-SELECT member.media_type, document.digest, blob.size, artifact_type, annotations
-FROM document
-JOIN member ON member.digest = document.digest AND member.document = 1
-JOIN blob ON blob.digest = document.digest AND damaged = 0
-JOIN repository ON repository.id = member.repository
-WHERE subject = ? AND repository.name = ? ORDER BY member.id
+_PRESENT = """
+SELECT 1 FROM repository JOIN member ON member.repository = repository.id
+JOIN blob ON blob.digest = member.digest
+WHERE repository.name = :name AND member.digest = :digest AND document = 1 AND damaged = 0
 """
 
 IS_LIVE = f"""
@@ -93,10 +90,8 @@ SELECT 1 FROM up WHERE
     OR EXISTS (SELECT 1 FROM kept WHERE kept.digest = up.digest
         AND kept.repository = :repository)
     OR EXISTS (SELECT 1 FROM move
-        LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
         WHERE move.previous = up.digest AND move.repository = :repository
-        AND move.origin = 'local' AND move.time > :oldest
-        AND move.sequence > coalesce(purged.sequence, 0))
+        AND move.origin = 'local' AND move.time > :oldest AND move.released IS NULL)
 LIMIT 1
 """
 """Whether one piece of content is live: the same as `LIVE`, asked from below."""
@@ -157,20 +152,12 @@ def is_whole(connection: sqlite3.Connection, repository: str, digest: str) -> bo
     return connection.execute(_MISSING, values).fetchone() is None
 
 
-def referrers(connection: sqlite3.Connection, repository: str, digest: str) -> list[Descriptor]:
-    """Return what in the repository called so has a digest as its subject, as it arrived."""
-    return [
-        Descriptor(
-            media_type,
-            Digest.parse(found),
-            size,
-            artifact_type=kind,
-            annotations=json.loads(annotations),
-        )
-        for media_type, found, size, kind, annotations in connection.execute(
-            _REFERRERS, (digest, repository)
-        )
-    ]
+def presence(connection: sqlite3.Connection, repository: str, digest: str) -> Presence:
+    """Return what is left of a document in the repository called so."""
+    values = {"name": repository, "digest": digest}
+    if connection.execute(_PRESENT, values).fetchone() is None:
+        return "removed"
+    return "present" if is_whole(connection, repository, digest) else "incomplete"
 
 
 def record(connection: sqlite3.Connection, digest: Digest, document: Document) -> None:

@@ -15,8 +15,8 @@ from killick.chain import EMPTY
 from killick.digest import Digest
 from killick.names import Tag
 from killick.repository import LOCAL, Head, Move
+from killick.store.columns import COLUMNS, to_move
 from killick.store.database import Database
-from killick.store.ledger import COLUMNS, to_move
 
 _FIRST_PAGE = 50
 _PAGE = 500

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from killick.digest import Digest
+from killick.digest import CANONICAL, Digest
 from killick.errors import (
     BlobUnknown,
     DigestMismatch,
@@ -29,9 +29,10 @@ from killick.repository import (
     Head,
     Ingest,
     Move,
+    Presence,
     Upload,
 )
-from killick.store import graph, ledger, reading
+from killick.store import graph, immutable, ledger, reading, referring
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import find_repository, repository_id
 from killick.store.context import Context
@@ -133,9 +134,9 @@ class StoreRepository:
         """Return the one place where `d` comes in; waits while another process is at it."""
         return ingest(self._context, self._intake, self.name, d)
 
-    def begin(self) -> Upload:
-        """Start an upload session."""
-        return self._uploads.begin(self.name)
+    def begin(self, algorithm: str = CANONICAL, /) -> Upload:
+        """Start an upload session, whose digest is likely to be of this algorithm."""
+        return self._uploads.begin(self.name, algorithm)
 
     def upload(self, identifier: str, /) -> Upload:
         """Return an upload session of this repository; raises UploadUnknown."""
@@ -154,8 +155,10 @@ class StoreRepository:
 
         Raises:
             ManifestUnknown, BlobUnknown: it is not here.
+            Immutable: a rule keeps a tag whose image needs it.
         """
         digest = str(d.digest)
+        cause = cause or Cause("deleted", self._context.actor)
         with self._database.writing() as connection:
             home = find_repository(connection, self.name)
             gone = connection.execute(
@@ -164,8 +167,8 @@ class StoreRepository:
             )
             if home is None or gone.rowcount == 0:
                 raise self._unknown(d.digest, document=d.is_document)
+            immutable.check_content(connection, self._context, (home, self.name), d.digest, cause)
             if d.is_document:
-                cause = cause or Cause("deleted", self._context.actor)
                 for tag in ledger.tags_at(connection, home, d.digest):
                     wish = ledger.Wish(tag, None, cause)
                     ledger.move(connection, self._context, self.name, wish)
@@ -237,7 +240,8 @@ class StoreRepository:
         """Move a tag and record it, in one transaction; None if it stands there already.
 
         Raises:
-            Conflict, ManifestUnknown, TagUnknown: as `killick.repository.Ledger.move` says.
+            Conflict, ManifestUnknown, TagUnknown, Incomplete, Immutable: as
+                `killick.repository.Ledger.move` says.
         """
         with self._database.writing() as connection:
             wish = ledger.Wish(tag, to, cause, expected)
@@ -274,12 +278,16 @@ class StoreRepository:
     # The graph
 
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield what has `digest` as its subject, in the order of arrival."""
+        """Yield what has `digest` as its subject (behind `after`), in the order of digests."""
+        wanted = referring.Wanted(self.name, str(digest), artifact_type)
+        return referring.referrers(self._database, wanted, str(after or ""))
+
+    def presence(self, digests: Iterable[Digest], /) -> dict[Digest, Presence]:
+        """Return, for each digest, whether that manifest is here, and all that it needs too."""
         with self._database.reading() as connection:
-            found = graph.referrers(connection, self.name, str(digest))
-        yield from (d for d in found if artifact_type in (None, d.artifact_type))
+            return {d: graph.presence(connection, self.name, str(d)) for d in digests}
 
     def complete(self, d: Descriptor, /, platforms: Sequence[Platform] | None = None) -> bool:
         """Return whether a manifest and all that it needs (for `platforms`) are here.

@@ -1,7 +1,7 @@
 """The database's schema. `PRAGMA user_version` says which one a file has.
 
     repository ─┬─ member ── blob           what a repository holds; disk is shared, sight is not
-                ├─ tag, move, purged        names, their ledger, and what of it holds no content
+                ├─ tag, move                names, and their ledger
                 └─ kept                     images that are held by digest alone
     document ── edge                        the graph: index → manifest → config, layers; subject
     known ── link                           the same of all that was ever seen, here or elsewhere
@@ -65,7 +65,9 @@ CREATE TABLE document (
     created TEXT,
     total INTEGER                          -- bytes of config and layers, each once
 ) WITHOUT ROWID;
-CREATE INDEX document_subject ON document (subject) WHERE subject IS NOT NULL;
+CREATE INDEX document_subject ON document (subject, digest) WHERE subject IS NOT NULL;
+CREATE INDEX document_artifact ON document (subject, artifact_type, digest)
+    WHERE subject IS NOT NULL;
 CREATE INDEX document_config ON document (config) WHERE config IS NOT NULL;
 CREATE TABLE edge (
     parent TEXT NOT NULL REFERENCES document (digest) ON DELETE CASCADE,
@@ -133,18 +135,14 @@ CREATE TABLE move (
     kind TEXT NOT NULL,
     actor TEXT NOT NULL,
     authoritative INTEGER NOT NULL,
+    overriding INTEGER NOT NULL,           -- 1: against a rule that keeps the tag where it is
     hash TEXT NOT NULL,
+    released TEXT,                         -- no part of the entry: who let go of `previous`
     PRIMARY KEY (repository, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX move_series ON move (repository, origin, tag, sequence);
 CREATE INDEX move_digest ON move (digest);
 CREATE INDEX move_previous ON move (previous) WHERE previous IS NOT NULL;
-CREATE TABLE purged (
-    repository INTEGER NOT NULL REFERENCES repository (id),
-    tag TEXT NOT NULL,
-    sequence INTEGER NOT NULL,             -- moves up to this one hold no content any more
-    PRIMARY KEY (repository, tag)
-) WITHOUT ROWID;
 CREATE TABLE seen_head (                   -- where the ledgers of registries ended
     repository TEXT NOT NULL,              -- with its registry, as it is written
     tag TEXT NOT NULL,                     -- '': when the ledger itself was asked for

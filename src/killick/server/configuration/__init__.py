@@ -8,12 +8,13 @@ in docs/serve.md follow from it.
 from killick.server.configuration.layers import assignments, load
 from killick.server.configuration.sections import Configuration
 from killick.server.configuration.show import shown
-from killick.server.configuration.table import Bounds, Wrong, section, setting, settings_of
+from killick.server.configuration.table import Bounds, Setting, Wrong, section, setting, settings_of
 from killick.server.configuration.values import Size
 
 __all__ = [
     "Bounds",
     "Configuration",
+    "Setting",
     "Size",
     "Wrong",
     "assignments",

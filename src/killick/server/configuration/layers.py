@@ -9,11 +9,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from killick.bounds import bound
 from killick.errors import UsageError
 from killick.server.configuration.sections import Configuration
 from killick.server.configuration.table import Setting, Stated, fill, settings_of
 
-MOST_BYTES = 1024 * 1024
+MOST_BYTES = bound(1024 * 1024, "bytes", "file of settings")
 """The longest file of settings that is read."""
 
 PREFIX = "KILLICK_SERVE_"

@@ -23,13 +23,21 @@ class LimitSettings:
         bounds=Bounds(64 * _KIB, MOST_DOCUMENT_BYTES),
     )
     page: int = setting(
-        10_000, help="the most entries in a page of a list", bounds=Bounds(1, 10**6)
-    )
-    threads: int = setting(
-        32, help="calls of one worker that touch the storage at once", bounds=Bounds(1, 1024)
+        10_000,
+        help="the most entries in a page of a list",
+        bounds=Bounds(1, 10**6),
+        unit="entries",
     )
     uploads: int = setting(
-        10_000, help="upload sessions that may be open at once", bounds=Bounds(1, 10**6)
+        10_000,
+        help="upload sessions that are open at once",
+        bounds=Bounds(1, 10**6),
+        unit="uploads",
+    )
+    expiry: timedelta = setting(
+        timedelta(days=7),
+        help="how long an upload that nobody goes on with is kept",
+        bounds=Bounds(timedelta(minutes=1)),
     )
     idle: timedelta = setting(
         timedelta(seconds=60),
@@ -37,8 +45,22 @@ class LimitSettings:
         bounds=Bounds(timedelta(milliseconds=100), timedelta(hours=1)),
     )
     rate: Size = setting(
-        Size(1024), help="the least bytes a second of a request's body, over a minute (0: any)"
+        Size(_KIB), help="the least bytes a second of a body, over `limits.idle` (0: any)"
+    )
+    headers: timedelta = setting(
+        timedelta(seconds=30),
+        help="the longest time to send a request's headers, or to begin the next request",
+        bounds=Bounds(timedelta(seconds=1), timedelta(hours=1)),
     )
     connections: int = setting(
-        4096, help="connections of one worker at once", bounds=Bounds(16, 10**6)
+        4096,
+        help="connections of one worker at once",
+        bounds=Bounds(16, 10**6),
+        unit="connections",
+    )
+    threads: int = setting(
+        32,
+        help="calls of one worker that touch the storage at once",
+        bounds=Bounds(1, 1024),
+        unit="calls",
     )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from killick.server.configuration.access import Access
+from killick.server.configuration.chores import ChoreSettings
 from killick.server.configuration.limits import LimitSettings
 from killick.server.configuration.logging import LogSettings
 from killick.server.configuration.metrics import MetricsSettings
@@ -42,6 +43,7 @@ class Configuration:
     limits: LimitSettings = section(LimitSettings)
     log: LogSettings = section(LogSettings)
     metrics: MetricsSettings = section(MetricsSettings)
+    chores: ChoreSettings = section(ChoreSettings)
 
     def __post_init__(self) -> None:
         """Look for combinations that can't be."""

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar, get_type_hints
 
 from killick.errors import UsageError
-from killick.server.configuration.values import WrongValue, read, table_of, written
+from killick.server.configuration.values import Size, WrongValue, read, table_of, written
 
 Section = TypeVar("Section")
 
@@ -48,7 +48,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its full name (`section.key`), its type, its default, and what it is for."""
+    """One setting: its full name (`section.key`), its type, its default, and what it is for.
+
+    `unit` is what a number of it counts.
+    """
 
     name: str
     kind: Any
@@ -56,6 +59,7 @@ class Setting:
     help: str
     secret: bool
     bounds: Bounds
+    unit: str
 
     @property
     def variable(self) -> str:
@@ -69,9 +73,10 @@ def setting(
     help: str,  # noqa: A002 - it is that
     bounds: Bounds | None = None,
     secret: bool = False,
+    unit: str = "",
 ) -> Any:  # noqa: ANN401 - dataclasses.field's own habit
     """Return a field that is a setting. Without a default it must be stated."""
-    metadata = {"help": help, "bounds": bounds or Bounds(), "secret": secret}
+    metadata = {"help": help, "bounds": bounds or Bounds(), "secret": secret, "unit": unit}
     return field(default=default, metadata=metadata)
 
 
@@ -194,4 +199,5 @@ def _typed(kind: type) -> Iterator[tuple[Field[Any], Any]]:
 def _setting(item: Field[Any], hint: Any, name: str) -> Setting:  # noqa: ANN401 - types are the input
     default = None if item.default is MISSING else item.default
     facts = item.metadata
-    return Setting(name, hint, default, facts["help"], facts["secret"], facts["bounds"])
+    unit = "bytes" if hint is Size else facts["unit"]
+    return Setting(name, hint, default, facts["help"], facts["secret"], facts["bounds"], unit)
