@@ -22,6 +22,7 @@ from killick.cli.context import Session
 from killick.cli.fleet_view import judge_all, where_all
 from killick.cli.knowing import Knowing
 from killick.digest import Digest
+from killick.knowledge import FLAGGED, Advisory
 from killick.manifest import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -35,7 +36,7 @@ from killick.names import Name, Tag
 from killick.observation import Claim, Container, Snapshot
 from killick.openvex import Say, compose
 from killick.platforms import Platform
-from killick.repository import FLAGGED, Advisory, Cause, Move
+from killick.repository import Cause, Move
 
 PLATFORMS = (Platform("linux", "amd64"), Platform("linux", "arm64"))
 REPOSITORIES = 200

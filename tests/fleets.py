@@ -12,6 +12,7 @@ from killick.fleet.advice import Advice
 from killick.fleet.lore import Lore
 from killick.fleet.past import Records, join
 from killick.fleet.view import View
+from killick.knowledge import FLAGGED, Advisory
 from killick.manifest import (
     OCI_CONFIG,
     OCI_INDEX,
@@ -26,7 +27,7 @@ from killick.names import Name, Tag
 from killick.observation import Claim, Container, Snapshot
 from killick.openvex import Say, compose
 from killick.platforms import Platform
-from killick.repository import FLAGGED, Advisory, Cause
+from killick.repository import Cause
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 NOBODY = Platform("unknown", "unknown")

@@ -23,6 +23,7 @@ from killick.errors import (
     TagUnknown,
     UploadUnknown,
 )
+from killick.knowledge import Advisory, Node, NodeKind, Stay
 from killick.manifest import (
     OCI_CONFIG,
     OCI_LAYER,
@@ -35,20 +36,7 @@ from killick.manifest import (
 )
 from killick.moments import utc_now
 from killick.names import Tag
-from killick.repository import (
-    ANYTHING,
-    BLOB_TYPE,
-    LOCAL,
-    Advisory,
-    Cause,
-    Expected,
-    Head,
-    Move,
-    Node,
-    NodeKind,
-    Presence,
-    Stay,
-)
+from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Head, Move, Presence
 from killick.rules import EASY, Policy
 from killick.sightings import MemorySightings
 

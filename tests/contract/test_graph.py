@@ -6,10 +6,11 @@ import pytest
 
 import images
 from killick.digest import Digest
+from killick.knowledge import FLAGGED, Advising, Advisory, Graph
 from killick.manifest import OCI_LAYER, OCI_MANIFEST, Config, Descriptor, parse_document
 from killick.names import Name, Tag
 from killick.openvex import Say, compose, parse
-from killick.repository import FLAGGED, Advising, Advisory, Cause, Graph
+from killick.repository import Cause
 from killick.transfer import fetch, fetch_bytes
 from stores import START
 

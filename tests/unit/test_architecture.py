@@ -17,7 +17,7 @@ ROWS = (
     {"digest", "files", "moments", "strictjson", "tarball"},
     {"changes", "compression", "names", "platforms", "rights"},
     {"manifest", "observation", "openvex", "rules"},
-    {"repository"},
+    {"knowledge", "repository"},
     {"chain", "immutability", "inventory", "moves", "sightings", "transfer", "travel", "wire"},
     {"accounts", "archive", "client", "fleet", "layout", "memory", "rootfs", "server", "store"},
     {"cli"},

@@ -9,7 +9,7 @@ from killick import openvex
 from killick.digest import Digest
 from killick.errors import ContentError, LimitExceeded
 from killick.names import Name
-from killick.openvex import Say, compose, parse
+from killick.openvex import Say, compose, parse, reading
 
 OLD, NEW = Digest.of(b"old"), Digest.of(b"new")
 NAME = Name.parse("registry.example/team/golftrack")
@@ -159,12 +159,12 @@ def test_sizes_are_bounded(monkeypatch):
         parse(document(author="a" * (openvex.MOST_CHARACTERS + 1)))
     with pytest.raises(LimitExceeded):
         parse(document(statement={"vulnerability": {"name": "x" * 300}}))
-    monkeypatch.setattr(openvex, "MOST_STATEMENTS", 1)
+    monkeypatch.setattr(reading, "MOST_STATEMENTS", 1)
     statements = json.loads(document())["statements"]
     with pytest.raises(LimitExceeded):
         parse(document(statements=statements * 2))
-    monkeypatch.setattr(openvex, "MOST_STATEMENTS", 2)
-    monkeypatch.setattr(openvex, "MOST_PRODUCTS", 1)
+    monkeypatch.setattr(reading, "MOST_STATEMENTS", 2)
+    monkeypatch.setattr(reading, "MOST_PRODUCTS", 1)
     with pytest.raises(LimitExceeded):
         parse(document(statements=statements * 2))
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from killick import openvex, strictjson
 from killick.errors import ContentError, NotFound
 from killick.fleet.advice import REGISTRY
+from killick.knowledge import Advisory
 from killick.manifest import OCI_EMPTY, OCI_MANIFEST, Descriptor, Manifest
 from killick.moments import rfc3339
-from killick.repository import Advisory, Referrers
+from killick.repository import Referrers
 from killick.transfer import fetch, fetch_bytes
 
 if TYPE_CHECKING:

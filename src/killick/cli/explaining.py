@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from killick.fleet.lore import Lore
     from killick.fleet.running import Running
     from killick.fleet.view import Judged
+    from killick.knowledge import Node, Stay
     from killick.openvex import Statement
-    from killick.repository import Node, Stay
 
 _KINDS = {
     "index": "an index of images",

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from killick.digest import Digest
 from killick.fleet.lore import Lore
 from killick.fleet.running import Running
+from killick.knowledge import Advisory
 from killick.openvex import Statement, Status
-from killick.repository import Advisory
 
 REGISTRY = "registry:"
 """How the source of a document begins that was attached to an image in a repository."""

@@ -20,12 +20,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from killick.digest import Digest
+from killick.knowledge import Advisory, Node, NodeKind, Stay
 from killick.manifest import Config, Descriptor, Document
 from killick.moments import utc_now
 from killick.names import Tag
 from killick.observation import Sighting, Snapshot
 from killick.platforms import Platform
-from killick.repository import Advisory, Glimpse, Node, NodeKind, Stay
+from killick.repository import Glimpse
 from killick.rules import EASY, Policy, Retention
 from killick.store import (
     advisories,

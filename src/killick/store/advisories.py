@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from killick import openvex
 from killick.digest import Digest
-from killick.repository import Advisory
+from killick.knowledge import Advisory
 from killick.store.context import Context
 
 

@@ -15,10 +15,10 @@ from contextlib import suppress
 
 from killick.digest import Digest
 from killick.errors import ContentError
+from killick.knowledge import Node, NodeKind, Stay
 from killick.manifest import OCI_CONFIG, OCI_LAYER, Config, Descriptor, Document, Manifest
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.repository import Node, NodeKind, Stay
 from killick.store.context import Context, from_stamp
 
 MOST_FOUND = 100

@@ -11,8 +11,8 @@ from killick.cli.context import Session, access_options
 from killick.cli.printing import note
 from killick.cli.verb import verb
 from killick.errors import UsageError
-from killick.openvex import JUSTIFICATIONS, STATUSES, Say, compose
-from killick.repository import FLAGGED, Advisory
+from killick.knowledge import FLAGGED, Advisory
+from killick.openvex import JUSTIFICATIONS, MOST_ID_CHARACTERS, STATUSES, Say, compose
 
 if TYPE_CHECKING:
     from killick.cli.flagging import Meant
@@ -53,8 +53,8 @@ def command(session: Session, /, reference: str, vulnerability: str, **chosen: A
     """
     from killick.cli.flagging import find_meant, learn, push
 
-    if not vulnerability.strip() or len(vulnerability) > 256:
-        raise UsageError("--id names the vulnerability in at most 256 characters")
+    if not vulnerability.strip() or len(vulnerability) > MOST_ID_CHARACTERS:
+        raise UsageError(f"--id names the vulnerability in at most {MOST_ID_CHARACTERS} characters")
     status = cast("Status", chosen["status"])
     if chosen["fix"] and status != "affected":
         raise UsageError("--fixed-by goes with --status affected")

@@ -15,9 +15,9 @@ from killick.cli.output import Listing, Style, format_options
 from killick.cli.printing import note, one_line
 from killick.cli.verb import verb
 from killick.errors import ContentError, KillickError
+from killick.knowledge import Advisory
 from killick.moments import rfc3339
 from killick.openvex import MOST_BYTES, Statement, parse
-from killick.repository import Advisory
 
 if TYPE_CHECKING:
     from killick.digest import Digest

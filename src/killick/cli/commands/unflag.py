@@ -8,7 +8,7 @@ from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.verb import verb
 from killick.errors import NotFound
-from killick.repository import FLAGGED
+from killick.knowledge import FLAGGED
 
 
 @verb(
