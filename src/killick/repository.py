@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, Protocol, runtime_checkable
+from typing import BinaryIO, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from killick.digest import CANONICAL, Bytes, Digest
 from killick.manifest import Config, Descriptor, Document
@@ -370,6 +370,36 @@ class Located(Protocol):
 
     def locate(self, d: Descriptor, /) -> Path | None:
         """Return the file with exactly the content, if it is known to be good; else None."""
+        ...
+
+
+class Glimpse(NamedTuple):
+    """Content that is at hand: its bytes, or else a file with them that is known to be good.
+
+    `head` is where the ledger of the repository ended when a tag pointed to the content.
+    """
+
+    media_type: str
+    digest: str
+    size: int
+    content: bytes | None = None
+    path: Path | None = None
+    head: Head | None = None
+
+
+@runtime_checkable
+class Quick(Protocol):
+    """A registry that has answers at hand, for callers that must not wait (capability).
+
+    None means that it takes a closer look: at the repository itself, where it may take longer.
+    """
+
+    def glance(self, repository: str, ref: Tag | Digest, /) -> Glimpse | None:
+        """Return the manifest that `ref` means now in a repository, with its content."""
+        ...
+
+    def glance_blob(self, repository: str, digest: Digest, /) -> Glimpse | None:
+        """Return a blob that a repository has now, with its path."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from killick.cli import attached
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from killick.fleet.view import Judged
     from killick.names import Name, Tag
     from killick.observation import Snapshot
+    from killick.platforms import Platform
 
 _Wanted = dict["Digest", tuple["Name", ...]]
 
@@ -78,12 +80,19 @@ def _learn_all(
     What has no name at all is looked for in `place`.
     """
     _learn_claims(knowing, words, place)
+
+    @cache
+    def is_found(words: Words, platform: Platform | None) -> bool:
+        return bool(find(knowing.lore, words, platform).configs)
+
     lacking = [
         container
         for snapshot in seen
         for container in snapshot.containers
-        if not find(knowing.lore, read(container), container.platform).configs
+        if not is_found(read(container), container.platform)
     ]
+    if not lacking:
+        return list(seen)
     found = remembering(knowing.store, seen, lacking)
     _learn_claims(knowing, _words(found) - _words(seen), place)
     return found

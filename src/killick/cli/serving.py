@@ -5,15 +5,18 @@ The applications are made in worker processes, so what makes them takes plain va
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import os
 import re
+import socket
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from killick.cli import guarding
-from killick.errors import UsageError
+from killick.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 MOST_PORT = 65535
 MOST_WORKERS = 4
 """Workers that are started where nobody says how many: SQLite has one writer at a time."""
+PATIENCE = 5.0
+"""Seconds to wait for the answer to a ping."""
 LEASE = timedelta(hours=1)
 """How long what a registry said it has stays there, whatever happens to its tags."""
 _ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[^:\[\]]*):)?([0-9]{1,5})")
@@ -158,6 +163,30 @@ def _check_log(to: str) -> None:
             side="file",
             hint="off, stderr, or a file's path",
         ) from None
+
+
+def ping(configuration: Configuration) -> None:
+    """Ask the registry that runs with this configuration whether it is up.
+
+    Where it speaks TLS, it is up if it takes a connection: who asks from within has no name for it.
+
+    Raises:
+        Unreachable: it is not.
+    """
+    host, port = parse_address(configuration.addr)
+    place = ("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - compared with, not bound
+    try:
+        if configuration.tls.is_on:
+            socket.create_connection(place, timeout=PATIENCE).close()
+            return
+        connection = http.client.HTTPConnection(*place, timeout=PATIENCE)
+        with closing(connection):
+            connection.request("GET", "/healthz")
+            status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(f"nothing answers at {configuration.addr} ({error})") from None
+    if status != http.HTTPStatus.OK:
+        raise Unreachable(f"what answers at {configuration.addr} says {status}")
 
 
 def terms(configuration: Configuration) -> Terms:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import Denied, KillickError
-from killick.repository import Registry
+from killick.repository import Quick, Registry
 from killick.server import (
     blobs,
     extensions,
@@ -32,6 +32,7 @@ from killick.server.access import READ_ONLY, Gate, Need
 from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
 from killick.server.chores import kept_running
+from killick.server.fast import Fast
 from killick.server.health import Health
 from killick.server.operations import Operations
 from killick.server.recording import Observed, trace_of
@@ -190,7 +191,7 @@ def application(
                 on_close()
 
     api = _Api(site)
-    inner = Starlette(
+    inner: ASGIApp = Starlette(
         routes=[
             Route("/v2", api),
             Route("/v2/{rest:path}", api),
@@ -206,4 +207,6 @@ def application(
         },
         lifespan=lifespan,
     )
+    if isinstance(registry, Quick):
+        inner = Fast(site, registry, inner)
     return Observed(inner, operations.recorder, operations.drain)

@@ -36,6 +36,7 @@ from killick.store import graph, immutable, ledger, reading, referring
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import find_repository, repository_id
 from killick.store.context import Context
+from killick.store.glance import Remembered
 from killick.store.ingest import ingest
 from killick.store.intake import Intake
 from killick.store.uploads import UploadSessions
@@ -59,6 +60,7 @@ class Rooms:
     blobs: Blobs
     intake: Intake
     uploads: UploadSessions
+    remembered: Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class StoreRepository:
         self._intake = rooms.intake
         self._leases = rooms.intake.leases
         self._uploads = rooms.uploads
+        self._remembered = rooms.remembered
 
     # Content
 
@@ -110,7 +113,7 @@ class StoreRepository:
         stream = self._blobs.open(found.held, start)
         if stream is None:
             raise self._unknown(d.digest, document=d.is_document)
-        return stream
+        return self._remembered.passing(d, stream) if d.is_document and not start else stream
 
     def put(self, d: Descriptor, source: BinaryIO, /) -> None:
         """Take the whole of `source` as the content of `d`; verified, durable and visible after.

@@ -49,6 +49,7 @@ CREATE TABLE member (
     arrived INTEGER NOT NULL,
     unreachable INTEGER,
     purged INTEGER NOT NULL DEFAULT 0,     -- may go at once, if nobody else is at work
+    sparse INTEGER NOT NULL DEFAULT 0,     -- 1: an image that lacked a part when it came
     UNIQUE (repository, digest, document)
 );
 CREATE INDEX member_digest ON member (digest);
