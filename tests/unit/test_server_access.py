@@ -29,7 +29,6 @@ PATHS = {
     "standing": "/v2/{}/_killick/tags",
     "rollback": "/v2/{}/_killick/rollback/1",
     "chain": "/v2/{}/_killick/chain",
-    "chain": "/v2/{}/_killick/chain",
     "reports": "/v2/_killick/reports",
     "containers": "/v2/_killick/containers",
     "chores": "/v2/_killick/chores",
