@@ -306,6 +306,16 @@ def test_a_clock_that_jumps_deletes_nothing_that_is_needed(store, repository, cl
     assert removed(store) == {fresh.digest}
 
 
+def test_what_was_deleted_by_a_clock_that_was_ahead_goes_all_the_same(store, repository, clock):
+    clock.forward(days=3652)
+    d = put(repository, b"deleted in the future")
+    repository.delete(d)
+    clock.forward(days=-3652)
+    assert removed(store) == set()
+    clock.forward(minutes=30)
+    assert removed(store) == {d.digest}
+
+
 def test_files_without_rows_are_swept(store, repository, clock):
     repository.tag(TAG, image(repository))
     orphan = store.root / "blobs" / "sha256" / ("ab" * 32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -91,7 +91,7 @@ class Check:
                     yield Finding(None, f"{name}: {problem}", (name,))
 
     def _content(self) -> Iterator[Finding]:
-        """Hash every file."""
+        """Hash every file; what is good is written down many at a time, for each time is a sync."""
         for digest, _, problem in self.content(""):
             if problem is not None:
                 yield self._about(digest, problem)
@@ -102,18 +102,26 @@ class Check:
         Raises:
             StoreError: something can't be read at all.
         """
-        for digest, damaged, shape, verified in self._rows(after):
-            problem = (
-                "was found damaged or missing before"
-                if damaged
-                else self._look_at(Held(digest, shape, verified))
-            )
-            yield digest, shape.size, problem
+        good: dict[Held, Shape] = {}
+        try:
+            for digest, damaged, shape, verified in self._rows(after):
+                problem = (
+                    "was found damaged or missing before"
+                    if damaged
+                    else self._look_at(Held(digest, shape, verified), good.__setitem__)
+                )
+                yield digest, shape.size, problem
+                if len(good) >= _PAGE:
+                    self._blobs.note(good.items())
+                    good.clear()
+        finally:
+            if good:
+                self._blobs.note(good.items())
 
-    def _look_at(self, held: Held) -> str | None:
+    def _look_at(self, held: Held, tell: Callable[[Held, Shape], None]) -> str | None:
         there = self._blobs.path(held.digest).exists()
         try:
-            if self._blobs.check(held):
+            if self._blobs.check(held, tell):
                 return None
         except StoreError as error:
             return error.message

@@ -137,12 +137,17 @@ class Collection:
         with marked(self._context) as connection:
             lost = _ids(connection, "unreachable IS NULL AND live.id IS NULL")
             found = _ids(connection, "unreachable IS NOT NULL AND live.id IS NOT NULL")
-            return (
+            done = (
                 self._update("SET unreachable = :now WHERE id = :id AND unreachable IS NULL", lost)
                 and self._update("SET unreachable = NULL, purged = 0 WHERE id = :id", found)
                 # Stamps from the future are those of a clock that was put back.
                 and self._update("SET unreachable = :now WHERE unreachable > :now", iter((0,)))
             )
+        if done:
+            with self._context.database.writing() as connection:
+                now = {"now": self._context.now()}
+                connection.execute("UPDATE blob SET orphaned = :now WHERE orphaned > :now", now)
+        return done
 
     def _update(self, what: str, ids: Iterator[int]) -> bool:
         """Change members. What the clock shows is read inside: the lock may be long in coming."""

@@ -90,7 +90,8 @@ def retain(
     stop: Callable[[], bool] = never,
 ) -> Iterator[Release]:
     """Let go of what the rules say, and yield it; with `dry_run`, only yield it."""
-    for planned in (_old_tags, _old_history):
+    # History first: the past of a tag that is deleted begins now, as the rehearsal has it.
+    for planned in (_old_history, _old_tags):
         found = (r for home in _homes(context, rules) for r in planned(context, rules, *home))
         if dry_run:
             yield from found
