@@ -57,11 +57,11 @@ class PlainRegistry:
     def repository(self, name, /):
         return PlainRepository(self.inner.repository(name))
 
-    def repositories(self):
-        return self.inner.repositories()
+    def repositories(self, after="", /):
+        return self.inner.repositories(after)
 
 
-def make():
+def make(worker):
     """Make the application that `served` serves (called in granian's worker)."""
     registry = FiledRegistry(Path(os.environ["SERVED_FILES"]))
     return application(

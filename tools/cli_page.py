@@ -42,15 +42,19 @@ def _sections() -> Iterator[str]:
         for title, verbs in VERBS.items():
             yield f"## {title}\n"
             for name in verbs:
-                yield f"### killick {name}\n\n```text\n{_help(root, name)}\n```\n"
+                yield from _helps(root, name)
 
 
-def _help(root: click.Context, name: str) -> str:
-    command = killick.get_command(root, name)
+def _helps(parent: click.Context, name: str) -> Iterator[str]:
+    """Yield the help of a command, and of those in it."""
+    group = parent.command
+    command = group.get_command(parent, name) if isinstance(group, click.Group) else None
     if command is None:
         raise LookupError(name)
-    with click.Context(command, info_name=name, parent=root, terminal_width=WIDTH) as context:
-        return command.get_help(context).rstrip()
+    with click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH) as context:
+        yield f"### {context.command_path}\n\n```text\n{context.get_help().rstrip()}\n```\n"
+        for inner in command.list_commands(context) if isinstance(command, click.Group) else ():
+            yield from _helps(context, inner)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ def entry_hash(made: Move, before: str) -> str:
         "actor": made.cause.actor,
         "authoritative": made.cause.authoritative,
     }
+    if made.cause.overriding:
+        entry["overriding"] = True
     return hashlib.sha256(strictjson.compact(entry)).hexdigest()
 
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from killick.bounds import bound
 from killick.errors import BadDigest, DigestMismatch, UnverifiableDigest
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ Bytes = bytes | bytearray | memoryview
 CHUNK = 256 * 1024
 """Bytes moved at once; measured best for receive + hash + write (they stay in the cache)."""
 
+CANONICAL = "sha256"
+"""The algorithm of digests, where nobody asks for another."""
+
 _GRAMMAR = re.compile(r"([a-z0-9]+(?:[+._-][a-z0-9]+)*):([a-zA-Z0-9=_-]+)")
 _HEX_LENGTHS = {"sha256": 64, "sha512": 128}
-_MOST_CHARACTERS = 512
+_MOST_CHARACTERS = bound(512, "characters", "digest")
 
 
 class Hasher(Protocol):
@@ -111,7 +115,7 @@ _HINT = "write it as sha256:<64 hexadecimal digits>"
 def _hasher(algorithm: str) -> Hasher:
     if algorithm not in _HEX_LENGTHS:
         raise UnverifiableDigest(
-            f"content can't be verified by the digest algorithm {algorithm!r}",
+            f"content can't be verified by the digest algorithm {algorithm[:40]!r}",
             hint="use an image whose digests are sha256 or sha512",
         )
     return hashlib.new(algorithm, usedforsecurity=True)

@@ -20,7 +20,9 @@ KillickError                        exit  code
 │   ├── UploadUnknown                 4   upload-unknown
 │   └── PlatformUnknown               4   platform-unknown
 ├── Denied                            5   denied
-│   └── Unauthorized                  5   unauthorized
+│   ├── Immutable                     5   immutable (a tag that a rule keeps where it is)
+│   ├── Unauthorized                  5   unauthorized
+│   └── Throttled                     5   throttled (too many wrong passwords; `wait` seconds)
 ├── Conflict                          1   conflict (a compare-and-swap that found something else)
 ├── Unsupported                       1   unsupported
 ├── Unreachable                       1   unreachable
@@ -39,6 +41,7 @@ sockets in `client`), so that callers only ever meet this tree. No error carries
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 Side = Literal["local", "remote", "engine", "file"]
@@ -190,10 +193,56 @@ class Unauthorized(Denied):
     code = "unauthorized"
 
 
+class Immutable(Denied):
+    """A rule keeps a tag where it is. `detail` says where that is, since when, and by which rule.
+
+    Its values are texts, or None where nothing is known.
+    """
+
+    code = "immutable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        detail: Mapping[str, str | None] | None = None,
+        side: Side = "local",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, side=side, hint=hint)
+        self.detail = dict(detail or {})
+
+
+class Throttled(Denied):
+    """Too many tries to get in have failed; the next one has to wait for `wait` seconds."""
+
+    code = "throttled"
+
+    def __init__(
+        self, message: str, *, side: Side = "local", hint: str | None = None, wait: int = 1
+    ) -> None:
+        super().__init__(message, side=side, hint=hint)
+        self.wait = wait
+
+
 class Conflict(KillickError):
-    """A name did not point to what the caller expected, so it was not moved."""
+    """A name did not point to what the caller expected, so it was not moved.
+
+    `current` is the digest that it points to, where that is known.
+    """
 
     code = "conflict"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        current: str | None = None,
+        side: Side = "local",
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, side=side, hint=hint)
+        self.current = current
 
 
 class Unsupported(KillickError):

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from killick import strictjson
+from killick.bounds import bound
 from killick.digest import Digest, verify
 from killick.errors import BadDigest, ContentError, LimitExceeded, PlatformUnknown, Unacceptable
 from killick.platforms import Platform
@@ -34,15 +35,17 @@ DOCKER_SCHEMA_1 = (
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 )
 
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+
 MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
 DOCUMENT_TYPES = MANIFEST_TYPES | INDEX_TYPES
 CONFIG_TYPES = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 MOST_DOCUMENT_BYTES = 4 * 1024 * 1024
-MOST_CONFIG_BYTES = 16 * 1024 * 1024
-MOST_CHILDREN = 10_000
-MOST_INDEX_DEPTH = 8
+MOST_CONFIG_BYTES = bound(16 * 1024 * 1024, "bytes", "config of an image that is read")
+MOST_CHILDREN = bound(10_000, "entries", "entries of a manifest or an index")
+MOST_INDEX_DEPTH = bound(8, "levels", "indexes within indexes")
 MOST_SIZE = 2**53 - 1
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -169,6 +172,15 @@ class _Document:
         """The descriptor of what this document is about (a signature's image), if any."""
         value = self.fields.get("subject")
         return None if value is None else Descriptor.from_json(value, "the subject")
+
+    @property
+    def base(self) -> Digest | None:
+        """The image that this says it was built on (OCI annotations.md), None if it names none."""
+        try:
+            found = Digest.parse(self.annotations.get(BASE_DIGEST, ""))
+        except (BadDigest, ContentError):
+            return None
+        return found if found.verifiable else None
 
     def as_referrer(self) -> Descriptor:
         """Return the descriptor by which the referrers API lists this (distribution-spec)."""
@@ -309,9 +321,13 @@ def _media_type(fields: Mapping[str, Any], stated: str | None) -> str:
 
 @dataclass(frozen=True)
 class Config:
-    """What a container needs to start, and how the image came about (OCI config.md)."""
+    """What a container needs to start, and how the image came about (OCI config.md).
+
+    `size` is that of its bytes.
+    """
 
     fields: Mapping[str, Any]
+    size: int = 0
 
     @classmethod
     def parse(cls, raw: bytes) -> Config:
@@ -323,7 +339,7 @@ class Config:
         """
         if len(raw) > MOST_CONFIG_BYTES:
             raise LimitExceeded("an image's config is larger than 16 MiB", side="remote")
-        return cls(_mapping(strictjson.loads(raw, "the config"), "the config"))
+        return cls(_mapping(strictjson.loads(raw, "the config"), "the config"), len(raw))
 
     @property
     def platform(self) -> Platform:

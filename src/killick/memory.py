@@ -3,37 +3,64 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 from secrets import token_hex
 from typing import BinaryIO
 
+from killick import immutability
 from killick.chain import EMPTY, entry_hash
-from killick.digest import Bytes, Digest, Verifier, chunks, verify
+from killick.digest import CANONICAL, Bytes, Digest, Verifier, chunks, verify
 from killick.errors import (
     BlobUnknown,
     Conflict,
+    ContentError,
     Incomplete,
     ManifestUnknown,
     TagUnknown,
     UploadUnknown,
 )
-from killick.manifest import Descriptor, Document, Index, parse_document
+from killick.knowledge import Advisory, Node, NodeKind, Stay
+from killick.manifest import (
+    OCI_CONFIG,
+    OCI_LAYER,
+    Config,
+    Descriptor,
+    Document,
+    Index,
+    Manifest,
+    parse_document,
+)
 from killick.moments import utc_now
 from killick.names import Tag
-from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Head, Move
+from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Head, Move, Presence
+from killick.rules import EASY, Policy
+from killick.sightings import MemorySightings
+
+_AS: tuple[NodeKind, ...] = ("config", "manifest", "index", "layer", "diff", "blob")
+"""What counts first where parents disagree on what a child is."""
 
 
-class MemoryRegistry:
+class MemoryRegistry(MemorySightings):
     """Repositories that last as long as the process. `actor` and `clock` go into the ledgers."""
 
-    def __init__(self, actor: str = "memory", clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        actor: str = "memory",
+        clock: Callable[[], datetime] = utc_now,
+        policy: Policy = EASY,
+    ) -> None:
+        super().__init__(clock)
+        self.policy = policy
         self._actor = actor
         self._clock = clock
         self._lock = threading.Lock()
         self._repositories: dict[str, MemoryRepository] = {}
+        self._known: dict[Digest, Document | Config] = {}
+        self._advisories: dict[tuple[str, str], Advisory] = {}
 
     def repository(self, name: str, /) -> MemoryRepository:
         """Return the repository called `name`, made if it is new."""
@@ -42,9 +69,76 @@ class MemoryRegistry:
                 name, MemoryRepository(name, self, self._actor, self._clock)
             )
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of the repositories that hold anything, in ASCII order."""
-        yield from sorted(n for n, r in list(self._repositories.items()) if not r.is_empty)
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names (after `after`) of the repositories that hold anything, in order."""
+        known = list(self._repositories.items())
+        yield from sorted(name for name, each in known if name > after and not each.is_empty)
+
+    def node(self, digest: Digest, /) -> Node | None:
+        """Return what is known of some content, None where nothing is."""
+        found = self._known.get(digest)
+        if isinstance(found, Config):
+            diff_ids = _diff_ids(found)
+            return Node(digest, "config", OCI_CONFIG, found.size, None, found.platform, diff_ids)
+        if found is not None:
+            kind: NodeKind = "index" if isinstance(found, Index) else "manifest"
+            children = tuple(replace(c.plain(), platform=c.platform) for c in found.children())
+            return Node(digest, kind, found.media_type, len(found.raw), children, base=found.base)
+        ranked = [
+            (_AS.index(kind), kind, child)
+            for parent in list(self._known.values())
+            for kind, child in _links(parent)
+            if child.digest == digest
+        ]
+        if not ranked:
+            return None
+        _, kind, child = min(ranked, key=lambda entry: entry[0])
+        return Node(digest, kind, child.media_type, None if kind == "diff" else child.size)
+
+    def parents(self, digest: Digest, kind: NodeKind, /) -> list[Digest]:
+        """Return the digests of what lists `digest` as its `kind`, in order."""
+        return sorted(
+            parent
+            for parent, document in list(self._known.items())
+            if any(k == kind and c.digest == digest for k, c in _links(document))
+        )
+
+    def stays(self, digest: Digest, /) -> list[Stay]:
+        """Return when which tags pointed to an index or a manifest, newest first."""
+        found = [
+            stay
+            for name in sorted(self._repositories)
+            for stay in self._repositories[name].stays_of(digest)
+        ]
+        return sorted(found, key=lambda stay: stay.since, reverse=True)
+
+    def learn(self, digest: Digest, found: Document | Config, /) -> None:
+        """Keep what a document or a config says."""
+        self._known.setdefault(digest, found)
+
+    def advisories(self) -> Iterator[Advisory]:
+        """Yield the documents that are kept, oldest first."""
+        yield from list(self._advisories.values())
+
+    def advise(self, advisory: Advisory, /) -> bool:
+        """Keep a document; False where as new a one of that identifier and source is kept."""
+        key = (advisory.vex.identifier, advisory.source)
+        kept = self._advisories.get(key)
+        if kept is not None and kept.vex.version >= advisory.vex.version:
+            return False
+        self._advisories.pop(key, None)
+        self._advisories[key] = advisory
+        return True
+
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
+        return self._advisories.pop((advisory.vex.identifier, advisory.source), None) is not None
+
+    def holders(self, digest: Digest, /) -> Iterator[str]:
+        """Yield the names of the repositories that have a blob."""
+        for name, repository in list(self._repositories.items()):
+            if repository.has(Descriptor(BLOB_TYPE, digest, 0)):
+                yield name
 
 
 class MemoryRepository:
@@ -98,9 +192,21 @@ class MemoryRepository:
         verifier.finish()
         content = b"".join(pieces)
         if d.is_document:
-            self._documents[d.digest] = parse_document(content, d.media_type, d.digest)
+            document = parse_document(content, d.media_type, d.digest)
+            self._documents[d.digest] = document
+            self._registry.learn(d.digest, document)
+            if isinstance(document, Manifest) and document.is_image:
+                self._learn_config(document.config.digest)
         else:
             self._content[d.digest] = content
+            if self._registry.parents(d.digest, "config"):
+                self._learn_config(d.digest)
+
+    def _learn_config(self, digest: Digest) -> None:
+        """Let the registry know what an image's config says, if it is here and is one."""
+        if digest in self._content:
+            with suppress(ContentError):
+                self._registry.learn(digest, Config.parse(self._content[digest]))
 
     def resolve(self, ref: Tag | Digest, /) -> Descriptor:
         """Return what a tag points to, or the descriptor of a manifest."""
@@ -112,9 +218,10 @@ class MemoryRepository:
             raise TagUnknown(f"{self.name} has no tag {ref}")
         return found
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order."""
-        yield from sorted(tag for origin, tag in list(self._tags) if origin == LOCAL)
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order."""
+        local = (tag for origin, tag in list(self._tags) if origin == LOCAL)
+        yield from sorted(tag for tag in local if tag > after)
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
         """Point a tag at a manifest that is here."""
@@ -167,13 +274,19 @@ class MemoryRepository:
             standing = self._tags.get(series)
             previous = standing.digest if standing else None
             if expected is not ANYTHING and expected != previous:
-                raise Conflict(f"{self.name}:{tag} points to {previous or 'nothing'}")
+                raise Conflict(
+                    f"{self.name}:{tag} points to {previous or 'nothing'}",
+                    current=str(previous) if previous else None,
+                )
             if to is None and standing is None:
                 raise TagUnknown(f"{self.name} has no tag {tag}")
             if to is not None and cause.origin == LOCAL:
-                self._check_whole(self._document(to.digest))
+                document = self._document(to.digest)
+                if not self._registry.policy.sparse:
+                    self._check_whole(document)
             if to is not None and to.digest == previous:
                 return None
+            cause = replace(cause, overriding=self._overrides(tag, to, cause))
             move = Move(len(self._moves) + 1, self._clock(), self.name, tag, to, previous, cause)
             self._moves.append(move)
             self._heads.append(Head(move.sequence, entry_hash(move, self._heads[-1].hash)))
@@ -183,8 +296,19 @@ class MemoryRepository:
                 self._tags[series] = to
             return move
 
-    def begin(self) -> MemoryUpload:
+    def _overrides(self, tag: Tag, to: Descriptor | None, cause: Cause) -> bool:
+        """Return whether a move overrides a rule; raises Immutable if it must not."""
+        asked = (self.name, tag, to.digest if to else None, cause)
+        return cause.origin == LOCAL and immutability.overrides(
+            self._registry.policy.immutable,
+            asked,
+            lambda: next((move for move in self.history(tag) if move.to is not None), None),
+            stands=(LOCAL, tag) in self._tags,
+        )
+
+    def begin(self, algorithm: str = CANONICAL, /) -> MemoryUpload:
         """Start an upload."""
+        Digest.of(b"", algorithm)
         upload = MemoryUpload(self._uploads, self._content)
         self._uploads[upload.id] = upload
         return upload
@@ -205,28 +329,54 @@ class MemoryRepository:
 
     def delete(self, d: Descriptor, /, cause: Cause | None = None) -> None:
         """Remove a manifest, with its tags, or a blob."""
+        cause = cause or Cause("deleted", self._actor)
         with self._lock:
-            if not d.is_document:
+            if d.is_document:
+                self._document(d.digest)
+            else:
                 self.find(d.digest)
+            tags = [tag for origin, tag in self._tags if origin == LOCAL]
+            for tag in tags:
+                if d.digest in self._below(self._tags[LOCAL, tag].digest):
+                    self._overrides(tag, None, cause)
+            if not d.is_document:
                 del self._content[d.digest]
                 return
-            self._document(d.digest)
-            for origin, tag in list(self._tags):
-                if origin == LOCAL and self._tags[origin, tag].digest == d.digest:
-                    self.move(tag, None, cause or Cause("deleted", self._actor))
+            for tag in tags:
+                if self._tags[LOCAL, tag].digest == d.digest:
+                    self.move(tag, None, cause)
             del self._documents[d.digest]
 
+    def _below(self, digest: Digest) -> set[Digest]:
+        document = self._documents.get(digest)
+        children = () if document is None else document.children()
+        return {digest}.union(*(self._below(child.digest) for child in children))
+
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield what refers to `digest`, in the order of arrival."""
-        for document in list(self._documents.values()):
+        """Yield what refers to `digest` (behind `after`), in the order of digests."""
+        for one in sorted(self._documents, key=str):
+            document = self._documents[one]
             subject = document.subject
             if subject is None or subject.digest != digest:
                 continue
             found = document.as_referrer()
-            if artifact_type in (None, found.artifact_type):
+            if (after is None or str(one) > str(after)) and artifact_type in (
+                None,
+                found.artifact_type,
+            ):
                 yield found
+
+    def presence(self, digests: Iterable[Digest], /) -> dict[Digest, Presence]:
+        """Return, for each digest, whether that manifest is here, and all that it needs too."""
+        return {d: self._presence(d) for d in digests}
+
+    def _presence(self, digest: Digest) -> Presence:
+        document = self._documents.get(digest)
+        if document is None:
+            return "removed"
+        return "present" if self.complete(document.descriptor) else "incomplete"
 
     def complete(self, d: Descriptor, /) -> bool:
         """Return whether a manifest and all that it needs are here."""
@@ -234,6 +384,17 @@ class MemoryRepository:
             return d.is_foreign or d.digest in self._content
         document = self._documents.get(d.digest)
         return document is not None and all(self.complete(c) for c in document.children())
+
+    def stays_of(self, digest: Digest) -> Iterator[Stay]:
+        """Yield when which tags, in all series, pointed to `digest`; newest first."""
+        ended: dict[tuple[str, Tag], datetime] = {}
+        for move in reversed(list(self._moves)):
+            origin = move.cause.origin
+            if move.to is not None and move.to.digest == digest:
+                until = ended.get((origin, move.tag))
+                told = move.cause.authoritative
+                yield Stay(origin, self.name, move.tag, move.time, until, told)
+            ended[origin, move.tag] = move.time
 
     def _check_whole(self, document: Document) -> None:
         """Refuse a name to an image that lacks a part; children of an index may be elsewhere."""
@@ -282,3 +443,22 @@ class MemoryUpload:
     def cancel(self) -> None:
         """Forget the upload."""
         self._others.pop(self.id, None)
+
+
+def _links(found: Document | Config) -> Iterator[tuple[NodeKind, Descriptor]]:
+    """Yield what a document or a config lists, and as what."""
+    if isinstance(found, Config):
+        for diff_id in _diff_ids(found):
+            yield "diff", Descriptor(OCI_LAYER, diff_id, 0)
+        return
+    for position, child in enumerate(found.children()):
+        if isinstance(found, Manifest):
+            yield ("layer" if position else "config"), child
+        else:
+            yield "index" if child.is_index else "manifest" if child.is_document else "blob", child
+
+
+def _diff_ids(config: Config) -> tuple[Digest, ...]:
+    with suppress(ContentError):
+        return config.diff_ids
+    return ()

@@ -11,10 +11,11 @@ from killick.errors import ContentError, KillickError, UsageError
 from killick.manifest import Descriptor
 from killick.moments import rfc3339
 from killick.names import Tag
-from killick.repository import Cause, Kind, Move
+from killick.repository import Cause, Kind, Move, Presence
 
 MOST_CHARACTERS = 1024
 _KINDS = get_args(Kind)
+_PRESENCES = get_args(Presence)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
 
 
@@ -32,6 +33,9 @@ def to_json(move: Move) -> dict[str, Any]:
         "actor": move.cause.actor,
         "origin": move.cause.origin,
         "authoritative": move.cause.authoritative,
+        "overriding": move.cause.overriding,
+        "change": move.change,
+        "content": move.content,
     }
 
 
@@ -56,7 +60,12 @@ def _move(fields: dict[str, Any]) -> Move:
         raise UsageError("a field has a wrong type")
     if fields["kind"] not in _KINDS:
         raise UsageError("an unknown kind of move")
-    cause = Cause(fields["kind"], _text(fields, "actor"), _text(fields, "origin"), authoritative)
+    # Archives of an older Killick do not say these two.
+    overriding, content = fields.get("overriding", False), fields.get("content")
+    if not isinstance(overriding, bool) or (content is not None and content not in _PRESENCES):
+        raise UsageError("a field has a wrong type")
+    actor, origin = _text(fields, "actor"), _text(fields, "origin")
+    cause = Cause(fields["kind"], actor, origin, authoritative, overriding)
     return Move(
         sequence,
         _time(_text(fields, "time")),
@@ -65,6 +74,7 @@ def _move(fields: dict[str, Any]) -> Move:
         Descriptor.from_json(to).plain() if to is not None else None,
         Digest.parse(previous) if previous is not None else None,
         cause,
+        content,
     )
 
 

@@ -11,13 +11,14 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from killick.bounds import bound
 from killick.digest import Digest
 from killick.errors import BadDigest, BadReference, UsageError
 from killick.moments import parse_moment, utc_now
 
 DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
-MOST_PATH_CHARACTERS = 255
+MOST_PATH_CHARACTERS = bound(255, "characters", "name of a repository")
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _HOST = rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])"

@@ -11,15 +11,15 @@ besides what they name. All are safe to call from several threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, Protocol, runtime_checkable
+from typing import BinaryIO, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
-from killick.digest import Bytes, Digest
+from killick.digest import CANONICAL, Bytes, Digest
 from killick.manifest import Descriptor
 from killick.names import Tag
 
@@ -80,8 +80,11 @@ class Tags(Protocol):
         """
         ...
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order. An unknown repository is `NameUnknown`, or empty."""
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags that come after `after` (which need not exist), in ASCII order.
+
+        An unknown repository is `NameUnknown`, or empty.
+        """
         ...
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
@@ -113,8 +116,8 @@ class Registry(Protocol):
         """Return the repository called `name`; it need not exist yet, and nothing is looked up."""
         ...
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories, in ASCII order."""
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names of all repositories that come after `after`, in ASCII order."""
         ...
 
 
@@ -128,13 +131,19 @@ class Cause:
     """Why a name moves: how, by whom (`user@host`, or an account), and in which series.
 
     `origin` is `LOCAL` for our own names, else the registry whose move was seen; then
-    `authoritative` is false unless the registry itself told its history.
+    `authoritative` is false unless the registry itself told its history. `overriding` asks for a
+    move that a rule forbids; a ledger has it only where a rule was overridden.
     """
 
     kind: Kind
     actor: str
     origin: str = LOCAL
     authoritative: bool = True
+    overriding: bool = False
+
+
+Change = Literal["create", "overwrite", "no-op", "rollback", "delete"]
+Presence = Literal["present", "incomplete", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +152,8 @@ class Move:
 
     `to` is None where the tag was removed; `previous` is None where it did not exist before.
     `sequence` orders the entries of one repository; `time` is what the clock said, in UTC.
+    `content` is no part of the entry: whether what the tag was given is still there (None: nobody
+    said, or the tag was removed).
     """
 
     sequence: int
@@ -152,6 +163,16 @@ class Move:
     to: Descriptor | None
     previous: Digest | None
     cause: Cause
+    content: Presence | None = field(default=None, compare=False)
+
+    @property
+    def change(self) -> Change:
+        """What it did to the name. A no-op is told to whoever asked for it, and makes no entry."""
+        if self.to is None:
+            return "delete"
+        if self.cause.kind == "rolled-back":
+            return "rollback"
+        return "create" if self.previous is None else "overwrite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +236,7 @@ class Ledger(Protocol):
             ManifestUnknown: a local tag would point at content that is not here.
             Incomplete: it would point at an image that lacks a config or a layer.
             TagUnknown: a tag to remove does not exist.
+            Immutable: a rule keeps the tag where it is, and `cause` does not override it.
         """
         ...
 
@@ -318,8 +340,8 @@ class Upload(Protocol):
 class Uploads(Protocol):
     """A repository that takes uploads in pieces, over several calls and processes (capability)."""
 
-    def begin(self) -> Upload:
-        """Start an upload."""
+    def begin(self, algorithm: str = CANONICAL, /) -> Upload:
+        """Start an upload, whose digest is likely to be of this algorithm."""
         ...
 
     def upload(self, identifier: str, /) -> Upload:
@@ -349,6 +371,36 @@ class Located(Protocol):
         ...
 
 
+class Glimpse(NamedTuple):
+    """Content that is at hand: its bytes, or else a file with them that is known to be good.
+
+    `head` is where the ledger of the repository ended when a tag pointed to the content.
+    """
+
+    media_type: str
+    digest: str
+    size: int
+    content: bytes | None = None
+    path: Path | None = None
+    head: Head | None = None
+
+
+@runtime_checkable
+class Quick(Protocol):
+    """A registry that has answers at hand, for callers that must not wait (capability).
+
+    None means that it takes a closer look: at the repository itself, where it may take longer.
+    """
+
+    def glance(self, repository: str, ref: Tag | Digest, /) -> Glimpse | None:
+        """Return the manifest that `ref` means now in a repository, with its content."""
+        ...
+
+    def glance_blob(self, repository: str, digest: Digest, /) -> Glimpse | None:
+        """Return a blob that a repository has now, with its path."""
+        ...
+
+
 @runtime_checkable
 class Deletable(Protocol):
     """A repository that removes content on order (capability)."""
@@ -360,6 +412,7 @@ class Deletable(Protocol):
 
         Raises:
             ManifestUnknown, BlobUnknown: it is not here.
+            Immutable: a rule keeps a tag whose image needs it, and `cause` does not override it.
         """
         ...
 
@@ -369,9 +422,33 @@ class Referrers(Protocol):
     """A repository that knows which manifests have another as their subject (capability)."""
 
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield the descriptors (with artifact type and annotations) of what refers to `digest`."""
+        """Yield the descriptors (with artifact type and annotations) of what refers to `digest`.
+
+        They come in the order of their digests as text; with `after`, only those behind that one.
+        """
+        ...
+
+
+@runtime_checkable
+class Presences(Protocol):
+    """A repository that can tell cheaply of many manifests what is left of them (capability)."""
+
+    def presence(self, digests: Iterable[Digest], /) -> dict[Digest, Presence]:
+        """Return, for each digest, whether that manifest is here, and all that it needs too.
+
+        Nothing is promised by that: what is said may be collected.
+        """
+        ...
+
+
+@runtime_checkable
+class Holders(Protocol):
+    """A registry that knows which of its repositories have some blob (capability)."""
+
+    def holders(self, digest: Digest, /) -> Iterator[str]:
+        """Yield the names of the repositories that have a blob, in the order of its arrival."""
         ...
 
 

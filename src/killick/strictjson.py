@@ -11,9 +11,10 @@ import math
 import re
 from typing import Any
 
+from killick.bounds import bound
 from killick.errors import ContentError, LimitExceeded
 
-MOST_DEPTH = 64
+MOST_DEPTH = bound(64, "levels", "depth of JSON")
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")

@@ -38,9 +38,9 @@ class Place:
     def repository(self, path: str = "team/golftrack") -> Repository:
         return self.registry.repository(self.prefix + path)
 
-    def names(self) -> list[str]:
+    def names(self, after: str = "") -> list[str]:
         """Return the names of the repositories here, without the prefix, in the order given."""
-        names = self.registry.repositories()
+        names = self.registry.repositories(self.prefix + after)
         return [n.removeprefix(self.prefix) for n in names if n.startswith(self.prefix)]
 
 

@@ -16,12 +16,12 @@ from killick.store import Store
 HOST = "127.0.0.1"
 
 
-def over_a_store(folder):
+def over_a_store(folder, worker):
     store = Store(Path(folder), actor="tester@server")
     return application(store, OPEN, on_close=store.close)
 
 
-def over_a_client(domain):
+def over_a_client(domain, worker):
     remote = RemoteRegistry(domain)
     return application(remote, OPEN, on_close=remote.close)
 

@@ -51,6 +51,8 @@ def test_tags_come_in_ascii_order(repository):
     found = list(repository.tags())
     assert found == sorted(names)
     assert all(isinstance(tag, Tag) for tag in found)
+    for after in ("a", "a-", "A", "z", "latest"):
+        assert list(repository.tags(after)) == [name for name in sorted(names) if name > after]
 
 
 def test_the_longest_tag(repository):
@@ -134,6 +136,9 @@ def test_repositories_are_listed_in_ascii_order(place):
         repository = place.repository(path)
         repository.tag(Tag("1"), images.image(repository))
     assert place.names() == ["team/a", "team/a/sub", "team/b"]
+    assert place.names("team/a") == ["team/a/sub", "team/b"]
+    assert place.names("team/a/t") == ["team/b"]
+    assert place.names("team/c") == []
 
 
 def test_eight_threads_move_one_tag(repository):

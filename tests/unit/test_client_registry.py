@@ -229,7 +229,7 @@ def test_tags_come_in_pages_and_in_order(remote, honest, site):
     assert list(remote.tags()) == [f"t{i:02}" for i in range(25)]
     assert len(site.seen) == 3
     assert list(remote.tags(n=4)) == ["t00", "t01", "t02", "t03"]
-    assert list(remote.tags(n=2, last=Tag("t03"))) == ["t04", "t05"]
+    assert list(remote.tags("t03", n=2)) == ["t04", "t05"]
 
 
 def test_no_tags_are_no_tags(remote, honest):
@@ -311,7 +311,7 @@ def test_referrers_by_the_api(remote, honest, memory, site):
     two = images.artifact(memory, root, "application/other")
     copy(memory, remote, one)
     copy(memory, remote, two)
-    assert [d.digest for d in remote.referrers(root.digest)] == [one.digest, two.digest]
+    assert {d.digest for d in remote.referrers(root.digest)} == {one.digest, two.digest}
     [found] = remote.referrers(root.digest, "application/other")
     assert found.digest == two.digest
     assert found.annotations == {"org.example.kind": "sbom"}
@@ -330,7 +330,7 @@ def test_referrers_by_tag(memory, remote, honest):
             remote.put(part, memory.open(part))
     tag = Tag(f"sha256-{root.digest.encoded}")
     assert remote.resolve(tag).media_type == OCI_INDEX
-    assert [d.digest for d in remote.referrers(root.digest)] == [one.digest, two.digest]
+    assert {d.digest for d in remote.referrers(root.digest)} == {one.digest, two.digest}
     [found] = remote.referrers(root.digest, "application/other")
     assert found.digest == two.digest
     remote.delete(one)

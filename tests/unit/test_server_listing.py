@@ -77,8 +77,11 @@ def test_tags(registry, client):
 def test_tags_of_unknown_and_of_untagged_repositories(registry, client):
     answer = client.get("/v2/nowhere/tags/list")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (404, "NAME_UNKNOWN")
-    images.image(registry.repository("untagged"))
+    for name in ("untagged", "untagged-", "untagge"):
+        images.image(registry.repository(name))
     assert client.get("/v2/untagged/tags/list").json()["tags"] == []
+    for name in ("untaggec", "untagg", "untagged/x", "untaggee"):
+        assert client.get(f"/v2/{name}/tags/list").status_code == 404
 
 
 def test_catalog(registry, client):
@@ -146,3 +149,25 @@ def test_a_plain_registry_lists_too():
     client = TestClient(application(registry))
     assert client.get("/v2/_catalog").json() == {"repositories": ["a"]}
     assert client.get("/v2/a/tags/list").json()["tags"] == []
+
+
+def test_referrers_come_in_pages_of_a_length_too(registry, client):
+    repository = registry.repository("a")
+    d = images.image(repository)
+    made = {
+        str(images.image(repository, subject=d.to_json(), artifactType=kind, number=n).digest)
+        for n, kind in enumerate(["a/0", "a/1"] * 3 + ["a/0"])
+    }
+    found = pages(client, f"/v2/a/referrers/{d.digest}?n=3", "manifests")
+    assert [len(page) for page in found] == [3, 3, 1]
+    listed = [m["digest"] for page in found for m in page]
+    assert listed == sorted(made)
+    found = pages(client, f"/v2/a/referrers/{d.digest}?n=1&artifactType=a/1", "manifests")
+    assert [len(page) for page in found] == [1, 1, 1]
+    # A page goes on behind what was deleted meanwhile.
+    first = client.get(f"/v2/a/referrers/{d.digest}?n=3")
+    client.delete(f"/v2/a/manifests/{listed[2]}")
+    following = client.get(first.links["next"]["url"]).json()["manifests"]
+    assert [m["digest"] for m in following] == listed[3:6]
+    assert client.get(f"/v2/a/referrers/{d.digest}?n=0").json()["manifests"] == []
+    assert client.get(f"/v2/a/referrers/{d.digest}?last=x").status_code == 400

@@ -8,7 +8,9 @@ from killick.digest import Digest
 from killick.manifest import OCI_INDEX, OCI_MANIFEST
 from killick.memory import MemoryRegistry
 from killick.names import Tag
-from killick.server import OPEN, Policy, application
+from killick.rules import Policy
+from killick.server import OPEN, Everybody, Operations, application
+from killick.wire.extensions import WHOLE
 from serving import PlainRegistry
 
 TAG = Tag("1.5")
@@ -112,15 +114,60 @@ def test_put_refuses_what_is_wrong(registry, client):
     assert list(repository.tags()) == []
 
 
-def test_put_needs_the_blobs_but_not_the_children_of_an_index(registry, client):
-    _, raw = build(registry.repository("elsewhere"))
+def sparse_ones(registry):
+    """Return the bytes of a manifest and of an index of whose parts none is in `a`."""
+    elsewhere = registry.repository("elsewhere")
+    _, raw = build(elsewhere)
+    return raw, raw_of(elsewhere, images.multi_platform(elsewhere))
+
+
+@pytest.fixture
+def lenient():
+    return MemoryRegistry(policy=Policy(sparse=True))
+
+
+def test_sparse_manifests_are_taken_and_marked(lenient):
+    client = TestClient(application(lenient, OPEN))
+    raw, index = sparse_ones(lenient)
+    assert put(client, "/v2/a/manifests/x", raw).status_code == 201
+    assert put(client, "/v2/a/manifests/y", index, **{"Content-Type": OCI_INDEX}).status_code == 201
+    tags = client.get("/v2/a/_killick/tags").json()["tags"]
+    assert {tag["tag"]: tag["content"] for tag in tags} == {"x": "incomplete", "y": "incomplete"}
+    tags = client.get("/v2/elsewhere/_killick/digests/" + str(Digest.of(raw))).json()
+    assert tags["content"] == "present"
+
+
+def test_a_caller_can_ask_for_whole_images_only(lenient):
+    client = TestClient(application(lenient, OPEN))
+    raw, index = sparse_ones(lenient)
+    answer = put(client, "/v2/a/manifests/x", raw, **WHOLE)
+    assert (answer.status_code, code(answer)) == (400, "MANIFEST_BLOB_UNKNOWN")
+    as_index = {"Content-Type": OCI_INDEX}
+    assert put(client, "/v2/a/manifests/y", index, **as_index, **WHOLE).status_code == 201
+    put(client, "/v2/a/manifests/x", raw)
+    assert client.head("/v2/a/manifests/x").status_code == 200
+    assert client.head("/v2/a/manifests/x", headers=WHOLE).status_code == 404
+    assert client.head("/v2/a/manifests/y", headers=WHOLE).status_code == 200
+    whole = f"/v2/elsewhere/manifests/{Digest.of(raw)}"
+    assert client.head(whole, headers=WHOLE).status_code == 200
+
+
+def test_a_registry_can_insist_on_whole_images(registry):
+    client = TestClient(
+        application(registry, OPEN, operations=Operations(policy=Policy(sparse=False)))
+    )
+    raw, index = sparse_ones(registry)
     answer = put(client, "/v2/a/manifests/x", raw)
     assert (answer.status_code, code(answer)) == (400, "MANIFEST_BLOB_UNKNOWN")
     assert len(answer.json()["errors"][0]["detail"]["digests"]) == 2
-    d = images.multi_platform(registry.repository("elsewhere"))
-    index = raw_of(registry.repository("elsewhere"), d)
-    answer = put(client, "/v2/a/manifests/x", index, **{"Content-Type": OCI_INDEX})
-    assert answer.status_code == 201
+    answer = put(client, "/v2/a/manifests/y", index, **{"Content-Type": OCI_INDEX})
+    assert (answer.status_code, code(answer)) == (400, "MANIFEST_BLOB_UNKNOWN")
+
+
+def test_what_keeps_the_tags_may_insist_too(registry, client):
+    raw, _ = sparse_ones(registry)
+    answer = put(client, "/v2/a/manifests/x", raw)
+    assert (answer.status_code, code(answer)) == (400, "MANIFEST_BLOB_UNKNOWN")
 
 
 def test_put_says_that_the_subject_was_seen(registry, client):
@@ -171,7 +218,7 @@ def test_delete_by_digest_takes_the_tags_along(registry, client):
 
 
 def test_who_may_not_write_is_told_why(registry):
-    client = TestClient(application(registry, Policy("come back with an account")))
+    client = TestClient(application(registry, Everybody("pull", why="come back with an account")))
     d, raw = build(registry.repository("a"))
     for answer in (
         put(client, "/v2/a/manifests/x", raw),

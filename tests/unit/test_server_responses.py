@@ -54,7 +54,7 @@ def test_damage_is_the_fault_of_the_registry():
 
 
 class BrokenRegistry(MemoryRegistry):
-    def repositories(self):
+    def repositories(self, after="", /):
         raise ZeroDivisionError
 
 

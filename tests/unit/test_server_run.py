@@ -159,7 +159,7 @@ def test_an_application_that_can_not_be_made(tmp_path):
     code = """
 from killick.errors import StoreTooNew, KillickError
 from killick.server import run
-def make():
+def make(worker):
     raise StoreTooNew("the store was written by a newer Killick")
 try:
     run(make, ("127.0.0.1", 0), lambda url: None)

@@ -321,12 +321,14 @@ def test_complete_means_all_of_it_is_here(store, repository):
     assert not other.complete(root)
 
 
-def test_referrers_are_listed_in_order_of_arrival(repository):
+def test_referrers_are_listed_by_digest(repository):
     root = image(repository)
     first = artifact(repository, root, "application/vnd.example.b")
     second = artifact(repository, root, "application/vnd.example.a")
     found = list(repository.referrers(root.digest))
-    assert [d.digest for d in found] == [first.digest, second.digest]
+    in_order = sorted((first.digest, second.digest), key=str)
+    assert [d.digest for d in found] == in_order
+    assert [d.digest for d in repository.referrers(root.digest, after=in_order[0])] == in_order[1:]
     assert found[0].annotations == {"org.example.kind": "sbom"}
     only = list(repository.referrers(root.digest, "application/vnd.example.a"))
     assert [d.digest for d in only] == [second.digest]

@@ -192,7 +192,9 @@ TAMPERING = {
     "a moved tag": "UPDATE tag SET digest = (SELECT previous FROM move WHERE sequence = 5)",
     "a removed tag": "DELETE FROM tag",
     "an invented entry": "INSERT INTO move SELECT repository, 6, time, origin, tag, digest,"
-    " media_type, size, previous, kind, actor, authoritative, hash FROM move WHERE sequence = 5",
+    " media_type, size, previous, kind, actor, authoritative, overriding, hash, released"
+    " FROM move WHERE sequence = 5",
+    "an excuse": "UPDATE move SET overriding = 1 WHERE sequence = 3",
 }
 
 

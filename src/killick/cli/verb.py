@@ -47,3 +47,18 @@ def _debug_option() -> click.Option:
 def _set_debug(ctx: click.Context, _parameter: click.Parameter, value: object) -> None:
     if value:
         ctx.ensure_object(Session).debug = True
+
+
+class Family(click.Group):
+    """A command that only has commands in it: `killick user add` is `add` in `user`."""
+
+    def __init__(self, name: str, *, help: str, verbs: tuple[Verb, ...]) -> None:  # noqa: A002 - as click calls it
+        super().__init__(name, help=help, commands={one.name or "": one for one in verbs})
+        self.params.append(_debug_option())
+        self._verbs = verbs
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as click calls it
+        """Write the first example of each command."""
+        formatter.write_paragraph()
+        first = [one.examples.partition("\n")[0] for one in self._verbs]
+        formatter.write("Examples:\n" + indent("\n".join(first), "  ") + "\n")

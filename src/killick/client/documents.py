@@ -25,8 +25,11 @@ from killick.manifest import (
     parse_document,
 )
 from killick.names import Tag
+from killick.wire.extensions import WHOLE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from killick.client.auth import Auth
     from killick.client.origin import Url
     from killick.client.session import Session
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST))
 MOST_REMEMBERED_BYTES = 16 * 1024 * 1024
 
+_NONE: Mapping[str, str] = {}
 _JSON_TYPES = frozenset({"", "application/json", "text/plain", "application/octet-stream"})
 
 
@@ -122,9 +126,9 @@ class Documents:
         fetched = self.get(ref)
         return Sighting(fetched.descriptor, fetched.head)
 
-    def has(self, digest: Digest) -> bool:
-        """Return whether the repository has a document."""
-        with self._ask("HEAD", digest) as response:
+    def has(self, digest: Digest, headers: Mapping[str, str] = _NONE) -> bool:
+        """Return whether the repository has a document; `headers` go with the question."""
+        with self._ask("HEAD", digest, headers) as response:
             if response.status in (200, 404):
                 return response.status == 200
             if response.status not in (400, 405, 501):
@@ -201,7 +205,7 @@ class Documents:
     def _put(
         self, ref: Tag | Digest, d: Descriptor, document: Document, query: str = ""
     ) -> Response:
-        headers = {"Content-Type": d.media_type}
+        headers = {"Content-Type": d.media_type, **WHOLE}
         request = Request("PUT", self._url(ref, query), headers, document.raw)
         response = self._session.send(request, self._auth, self._scopes("pull,push"))
         if response.status in (200, 201, 202):
@@ -237,11 +241,15 @@ class Documents:
             return Asked("manifest", f"{self._label}@{ref}", domain)
         return Asked("tag", f"{self._label}:{ref}", domain)
 
-    def _ask(self, method: str, ref: Tag | Digest) -> Response:
-        return self._session.send(self._request(method, ref), self._auth, self._scopes("pull"))
+    def _ask(self, method: str, ref: Tag | Digest, headers: Mapping[str, str] = _NONE) -> Response:
+        request = self._request(method, ref, headers)
+        return self._session.send(request, self._auth, self._scopes("pull"))
 
-    def _request(self, method: str, ref: Tag | Digest) -> Request:
-        return Request(method, self._url(ref), {"Accept": ACCEPT}, budget=MOST_DOCUMENT_BYTES)
+    def _request(
+        self, method: str, ref: Tag | Digest, headers: Mapping[str, str] = _NONE
+    ) -> Request:
+        accepting = {"Accept": ACCEPT, **headers}
+        return Request(method, self._url(ref), accepting, budget=MOST_DOCUMENT_BYTES)
 
     def _url(self, ref: Tag | Digest, query: str = "") -> Url:
         return self._session.url(f"/v2/{self._path}/manifests/{ref}{query}")

@@ -21,7 +21,7 @@ from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Name
 from killick.transfer import fetch_bytes
 from killick.wire import tag_history
-from killick.wire.extensions import TAG_HISTORY
+from killick.wire.extensions import TAG_HISTORY, WHOLE
 
 if TYPE_CHECKING:
     from killick.client.origin import Url
@@ -110,7 +110,7 @@ class RemoteLedger:
                     side="remote",
                 )
             raw = fetch_bytes(self._repository, to, MOST_DOCUMENT_BYTES)
-            headers = {"Content-Type": to.media_type, **condition}
+            headers = {"Content-Type": to.media_type, **WHOLE, **condition}
             request = Request("PUT", self._url(f"manifests/{tag}"), headers, raw)
         self._change(request, tag, to.digest if to else None, self._repository.asked(tag))
 

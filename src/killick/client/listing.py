@@ -99,7 +99,7 @@ def endless(what: str) -> ProtocolError:
     return ProtocolError(f"the registry's list of {what} repeats itself", side="remote")
 
 
-def query(n: int | None, last: str | None) -> str:
-    """Return the query of a request for a list: `n` entries a page, after `last`."""
-    after = f"&last={quote(last, safe='')}" if last is not None else ""
-    return f"?n={min(n or PAGE, PAGE)}{after}"
+def query(n: int | None, after: str) -> str:
+    """Return the query of a request for a list: `n` entries a page, after `after` (if not "")."""
+    last = f"&last={quote(after, safe='')}" if after else ""
+    return f"?n={min(n or PAGE, PAGE)}{last}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from killick.client.announced import Announced
     from killick.client.dial import Dialer
     from killick.client.ledger import RemoteLedger, Told
+    from killick.observation import Snapshot
     from killick.repository import Historic
     from killick.wire.extensions import Extension
 
@@ -57,15 +58,15 @@ class RemoteRegistry:
                 self._repositories[name] = RemoteRepository(self._session, name)
             return self._repositories[name]
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories, in ASCII order.
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names of all repositories (after `after`), in ASCII order.
 
         Raises:
             Unsupported: the registry does not list them.
         """
         asked = Asked("registry", self.domain, self.domain)
         listed = pages(
-            self._session, self._auth, f"/v2/_catalog{query(None, None)}", _CATALOG, asked
+            self._session, self._auth, f"/v2/_catalog{query(None, after)}", _CATALOG, asked
         )
         try:
             names = texts(listed, "repositories")
@@ -73,7 +74,7 @@ class RemoteRegistry:
             raise Unsupported(
                 f"{self.domain} does not list its repositories", side="remote", hint=error.message
             ) from None
-        yield from sorted(name for name in names if is_path(name))
+        yield from sorted(name for name in names if is_path(name) and name > after)
 
     def extensions(self) -> tuple[Extension, ...]:
         """Return what the registry announces beyond the specification; it is asked once.
@@ -108,6 +109,18 @@ class RemoteRegistry:
         from killick.client.ledger import ledger_pages
 
         return ledger_pages(self._session, self.repository(name), after, most)
+
+    def report(self, snapshot: Snapshot) -> None:
+        """Tell the registry what an engine said.
+
+        Raises:
+            Unsupported: it takes no reports.
+            LimitExceeded: the report is larger than it would take.
+            Denied: it takes none from us.
+        """
+        from killick.client.reports import send
+
+        send(self._session, self._auth, snapshot)
 
     @cached_property
     def _announced(self) -> Announced:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from killick.client.answers import Asked, failure
@@ -29,6 +30,7 @@ from killick.errors import (
 from killick.manifest import MOST_DOCUMENT_BYTES, MOST_SIZE, Descriptor, parse_document
 from killick.names import Name, Tag, is_path
 from killick.repository import BLOB_TYPE, Cause
+from killick.wire.extensions import WHOLE
 
 if TYPE_CHECKING:
     from killick.client.retry import Retry
@@ -123,18 +125,19 @@ class RemoteRepository:
         """Return what a tag points to, and where the registry says that its ledger ended then."""
         return self._documents.resolve(tag)
 
-    def tags(self, n: int | None = None, last: Tag | None = None) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order; or, after `last`, the first `n` that the registry has.
+    def tags(self, after: str = "", /, n: int | None = None) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order; or the first `n` that the registry has.
 
         Raises:
             NameUnknown: there is no such repository.
             ProtocolError: the list has something in it that is no tag.
         """
-        target = f"/v2/{self.name}/tags/list{query(n, last)}"
+        target = f"/v2/{self.name}/tags/list{query(n, after)}"
         asked = Asked("repository", self.label, self._session.domain)
         listed = pages(self._session, self.auth, target, self.scopes("pull"), asked)
         try:
-            yield from sorted(Tag(text) for text in texts(listed, "tags", n))
+            found = sorted(Tag(text) for text in texts(listed, "tags", n))
+            yield from (tag for tag in found if tag > after)  # some registries ignore `last`
         except BadReference as error:
             raise ProtocolError(
                 f"{self._session.domain} lists a tag that is none: {error.message}", side="remote"
@@ -195,17 +198,24 @@ class RemoteRepository:
                 raise failure(response, self._blob(d.digest))
 
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield what refers to `digest`, by the API or by the tag that stands in for it."""
-        return self._referring.find(digest, artifact_type)
+        """Yield what refers to `digest`, by the API or by the tag that stands in for it.
+
+        The order is the registry's; `after` skips what it lists up to that digest.
+        """
+        found = self._referring.find(digest, artifact_type)
+        if after is None:
+            return found
+        return islice(dropwhile(lambda d: d.digest != after, found), 1, None)
 
     def complete(self, d: Descriptor, /) -> bool:
-        """Return whether a manifest is here, for registries don't take one that lacks its parts.
+        """Return whether a manifest is here; most registries don't take one that lacks its parts.
 
-        False for an index, of which a registry may have a part.
+        One that does may know the header that asks for whole ones, as Killick's own. False for an
+        index, of which a registry may have a part.
         """
-        return d.is_document and not d.is_index and self._documents.has(d.digest)
+        return d.is_document and not d.is_index and self._documents.has(d.digest, WHOLE)
 
     def asked(self, ref: Tag | Digest) -> Asked:
         """Return what a request for a tag or a manifest is about, for errors."""

@@ -48,9 +48,9 @@ class Archive(LayoutView):
         """
         return LayoutView(self._blobs, repository_name(name))
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the full names of the repositories, in ASCII order."""
-        yield from self._blobs.entries().repositories()
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the full names of the repositories (after `after`), in ASCII order."""
+        yield from self._blobs.entries().repositories(after)
 
     def images(self) -> tuple[Entry, ...]:
         """Return the images of the archive with their names, in its order."""

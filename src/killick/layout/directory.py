@@ -129,9 +129,9 @@ class Layout(LayoutRepository):
         """
         return LayoutRepository(self._folder, repository_name(name))
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the full names of the repositories, in ASCII order."""
-        yield from self._folder.entries().repositories()
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the full names of the repositories (after `after`), in ASCII order."""
+        yield from self._folder.entries().repositories(after)
 
     def images(self) -> tuple[Entry, ...]:
         """Return what `index.json` lists, in its order."""

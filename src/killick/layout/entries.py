@@ -134,13 +134,13 @@ class Entries:
         listed = [entry.descriptor.to_json() for entry in self.entries]
         return json.dumps({**self.fields, "manifests": listed}, indent=2).encode() + b"\n"
 
-    def repositories(self) -> list[str]:
-        """Return the full names of the repositories, in ASCII order, without the unnamed one."""
-        return sorted({e.repository for e in self.entries} - {UNNAMED})
+    def repositories(self, after: str) -> list[str]:
+        """Return the full names (after `after`) in ASCII order, without the unnamed repository."""
+        return sorted({e.repository for e in self.entries if e.repository > after} - {UNNAMED})
 
-    def tags(self, repository: str) -> list[Tag]:
-        """Return the tags of a repository, in ASCII order; of all, for the unnamed one."""
-        return sorted({e.tag for e in self._in(repository) if e.tag is not None})
+    def tags(self, repository: str, after: str) -> list[Tag]:
+        """Return the tags of a repository (after `after`) in order; of all, for the unnamed one."""
+        return sorted({e.tag for e in self._in(repository) if e.tag is not None and e.tag > after})
 
     def listed(self, digest: Digest) -> Descriptor | None:
         """Return the descriptor with which `digest` is listed, if it is."""

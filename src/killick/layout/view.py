@@ -122,21 +122,23 @@ class LayoutView:
         except ContentError:
             raise ManifestUnknown(f"{blob.digest} is not a manifest", side="file") from None
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order."""
-        yield from self._blobs.entries().tags(self.name)
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order."""
+        yield from self._blobs.entries().tags(self.name, after)
 
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield the descriptors of what refers to `digest`."""
-        for document in self._documents():
-            subject = document.subject
-            if subject is None or subject.digest != digest:
-                continue
-            found = document.as_referrer()
-            if artifact_type in (None, found.artifact_type):
-                yield found
+        """Yield the descriptors of what refers to `digest`, in the order of their digests."""
+        found = {
+            document.digest: document.as_referrer()
+            for document in self._documents()
+            if document.subject is not None and document.subject.digest == digest
+        }
+        for one in sorted(found, key=str):
+            kind = found[one].artifact_type
+            if (after is None or str(one) > str(after)) and artifact_type in (None, kind):
+                yield found[one]
 
     def complete(self, d: Descriptor, /) -> bool:
         """Return whether a manifest and all that it needs are here, by name and size."""

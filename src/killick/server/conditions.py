@@ -38,5 +38,8 @@ def expected(call: Call, current: Digest | None) -> Expected:
     if_match, if_none_match = call.header("if-match"), call.header("if-none-match")
     wanted = if_match is None or matches(if_match, current)
     if not wanted or (if_none_match is not None and matches(if_none_match, current)):
-        raise Conflict(f"{call.name}:{call.item} points to {current or 'nothing'}")
+        raise Conflict(
+            f"{call.name}:{call.item} points to {current or 'nothing'}",
+            current=str(current) if current else None,
+        )
     return current

@@ -6,7 +6,7 @@ what is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import takewhile
 from typing import Any
@@ -15,12 +15,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick import moves, strictjson, travel
+from killick.bounds import bound
 from killick.digest import Digest
 from killick.errors import ContentError, ManifestUnknown, NotFound, TagUnknown, UsageError
 from killick.manifest import OCI_INDEX, Descriptor
 from killick.moments import parse_moment, rfc3339, utc_now
 from killick.names import Tag
-from killick.repository import ANYTHING, LOCAL, Chained, Ledger, Move
+from killick.repository import ANYTHING, LOCAL, Chained, Ledger, Move, Presence, Presences
 from killick.server import paging
 from killick.server.bodies import whole
 from killick.server.calls import Call
@@ -28,8 +29,8 @@ from killick.server.conditions import expected
 from killick.server.responses import json_answer
 from killick.wire import tag_history
 
-MOST_ENTRIES = 1000
-MOST_BODY_BYTES = 4096
+MOST_ENTRIES = bound(1000, "entries", "entries in a page of history")
+MOST_BODY_BYTES = bound(4096, "bytes", "body of a rollback")
 MOST_BACK = 1_000_000
 _CURSOR = "sequence"
 
@@ -109,13 +110,13 @@ def digests(call: Call) -> Response:
         }
         for move, until in page
     ]
-    answer = {"name": call.name, "digest": str(digest), "tags": entries}
+    content = _presence(call, [digest]).get(digest)
+    answer = {"name": call.name, "digest": str(digest), "content": content, "tags": entries}
     return json_answer(answer, paging.link(path, query) if more else {})
 
 
 async def rollback(call: Call) -> Response:
     """Move a tag back to what it pointed to once; only from where it stands."""
-    call.check_may_write()
     raw = await whole(call, MOST_BODY_BYTES)
     return await run_in_threadpool(_roll_back, call, raw)
 
@@ -128,12 +129,15 @@ def _roll_back(call: Call, raw: bytes) -> Response:
     moved = ledger.move(
         tag, to, call.cause("rolled-back"), now if expectation is ANYTHING else expectation
     )
+    if moved is not None:
+        call.audit_move(moved)
     return json_answer(
         {
             "name": call.name,
             "tag": tag,
             "digest": str(to.digest),
             "previous": str(now) if now else None,
+            "change": moved.change if moved else "no-op",
             "move": _moves(call, [moved])[0] if moved else None,
         }
     )
@@ -211,4 +215,20 @@ def _limit(call: Call) -> int:
 
 
 def _moves(call: Call, page: list[Move]) -> list[dict[str, Any]]:
-    return [moves.to_json(replace(move, repository=call.name)) for move in page]
+    found = _presence(call, {move.to.digest for move in page if move.to is not None})
+    return [
+        moves.to_json(
+            replace(
+                move,
+                repository=call.name,
+                content=found.get(move.to.digest) if move.to is not None else None,
+            )
+        )
+        for move in page
+    ]
+
+
+def _presence(call: Call, digests: Iterable[Digest]) -> dict[Digest, Presence]:
+    """Return what is left of some manifests, as far as the repository can tell."""
+    repository = call.repository
+    return repository.presence(digests) if isinstance(repository, Presences) else {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import dropwhile, islice
 
 from starlette.responses import Response
 
@@ -20,15 +19,18 @@ from killick.server.responses import Headers, json_answer
 
 def tags(call: Call) -> Response:
     """Answer with the tags of a repository, in ASCII order."""
-    page, headers = _page(call, f"/v2/{call.name}/tags/list", call.repository.tags())
+    found = call.repository.tags(call.query("last") or "")
+    page, headers = _page(call, f"/v2/{call.name}/tags/list", found)
     if not page and not _exists(call):
         raise NameUnknown(f"there is no repository {call.name}")
     return json_answer({"name": call.name, "tags": page}, headers)
 
 
 def catalog(call: Call) -> Response:
-    """Answer with the names of all repositories, in ASCII order."""
-    page, headers = _page(call, "/v2/_catalog", call.site.registry.repositories())
+    """Answer with the names of all repositories that the caller may pull from, in ASCII order."""
+    names = call.site.registry.repositories(call.query("last") or "")
+    shown = (name for name in names if call.caller.may("list", name))
+    page, headers = _page(call, "/v2/_catalog", shown)
     return json_answer({"repositories": page}, headers)
 
 
@@ -39,38 +41,35 @@ def referrers(call: Call) -> Response:
         # 404 is how a client learns to look for the referrers tag instead (distribution-spec).
         raise NameUnknown("this registry does not list referrers")
     digest, wanted = Digest.parse(call.item), call.query("artifactType")
-    found = repository.referrers(digest, wanted)
-    last = call.query("last")
-    if last is not None:
-        found = islice(dropwhile(lambda d: str(d.digest) != last, found), 1, None)
-    page, more = _fitting(found)
+    last, most = call.query("last"), paging.limit(call)
+    found = repository.referrers(digest, wanted, None if last is None else Digest.parse(last))
+    page, more = _fitting(found, most)
     headers = {"Content-Type": OCI_INDEX}
     if wanted is not None:
         headers["OCI-Filters-Applied"] = "artifactType"
     if more:
-        query = {"last": page[-1]["digest"]} | ({"artifactType": wanted} if wanted else {})
+        query = {"n": str(most), "last": page[-1]["digest"]}
+        query |= {"artifactType": wanted} if wanted else {}
         headers |= paging.link(f"/v2/{call.name}/referrers/{digest}", query)
     return json_answer({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": page}, headers)
 
 
-def _fitting(found: Iterable[Descriptor]) -> tuple[list[dict[str, str]], bool]:
+def _fitting(found: Iterable[Descriptor], most: int) -> tuple[list[dict[str, str]], bool]:
     """Return as many descriptors as fit into an index of 4 MiB, and whether there are more."""
     page: list[dict[str, str]] = []
     room = MOST_DOCUMENT_BYTES - 1024
     for d in found:
         value = d.to_json()
         room -= len(json.dumps(value, ensure_ascii=False).encode()) + 1
-        if room < 0 and page:
-            return page, True
+        if (room < 0 and page) or len(page) == most:
+            return page, bool(page)
         page.append(value)
     return page, False
 
 
 def _page(call: Call, path: str, names: Iterator[str]) -> tuple[list[str], Headers]:
-    """Return the names after `last`, at most `n`, and the link to the next page if there is one."""
-    limit, last = paging.limit(call), call.query("last")
-    if last is not None:
-        names = (name for name in names if name > last)
+    """Return the first `n` names at most, and the link to the next page if there is one."""
+    limit = paging.limit(call)
     page, more = paging.first(map(str, names), limit)
     return page, paging.link(path, {"n": str(limit), "last": page[-1]}) if more else {}
 
@@ -79,6 +78,8 @@ def _exists(call: Call) -> bool:
     """Return whether a repository without (more) tags is known; where nobody can say, it is."""
     if any(True for _ in call.repository.tags()):
         return True
+    # No name has a character beyond z, so that none lies between this text and the name itself.
+    just_before = f"{call.name[:-1]}{chr(ord(call.name[-1]) - 1)}~"
     with suppress(Unsupported, Denied):
-        return call.name in call.site.registry.repositories()
+        return next(call.site.registry.repositories(just_before), None) == call.name
     return True

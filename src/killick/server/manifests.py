@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from io import BytesIO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick import travel
+from killick.bounds import bound
 from killick.digest import Digest, verify
-from killick.errors import LimitExceeded, Unsupported
+from killick.errors import LimitExceeded, ManifestUnknown, Unsupported
 from killick.manifest import (
     MOST_DOCUMENT_BYTES,
     Descriptor,
-    Manifest,
+    Document,
+    Index,
     parse_document,
 )
 from killick.names import Tag
@@ -23,8 +26,11 @@ from killick.repository import (
     Content,
     Deletable,
     Expected,
+    Kind,
+    Knowing,
     Ledger,
     Referrers,
+    Repository,
 )
 from killick.server.bodies import whole
 from killick.server.calls import Call
@@ -32,15 +38,20 @@ from killick.server.conditions import expected, is_conditional, is_fresh
 from killick.server.heads import looked_up
 from killick.server.responses import Refused, content_headers, empty, sending
 from killick.transfer import fetch_bytes
+from killick.wire.extensions import CHANGE
 
-MOST_TAGS = 100
+MOST_TAGS = bound(100, "tags", "tags that one push sets")
 _MOST_NAMED = 10
+
+_log = logging.getLogger(__name__)
 
 
 def get(call: Call) -> Response:
     """Answer with the verbatim bytes of a manifest."""
     repository = call.repository
     d, said = looked_up(repository, call.reference())
+    if call.wants_whole:
+        _check_whole(call, repository, d)
     headers = {**content_headers(d), **said}
     if is_fresh(call, d.digest):
         return Response(status_code=304, headers=headers)
@@ -52,7 +63,6 @@ def get(call: Call) -> Response:
 
 async def put(call: Call) -> Response:
     """Take a manifest, and point a tag at it."""
-    call.check_may_write()
     raw = await whole(call, call.site.limits.manifest)
     return await run_in_threadpool(_put, call, raw)
 
@@ -64,16 +74,14 @@ def _put(call: Call, raw: bytes) -> Response:
     digest = reference if isinstance(reference, Digest) else document.digest
     verify(raw, digest, len(raw))
     subject = document.subject
-    if isinstance(document, Manifest):
-        _check_blobs(repository, document)
+    _check_parts(call, repository, document)
     tags = [reference] if isinstance(reference, Tag) else _tags_asked_for(call)
     expectation = (
         expected(call, travel.standing(repository, reference)) if is_conditional(call) else ANYTHING
     )
     d = Descriptor(document.media_type, digest, len(raw))
     repository.put(d, BytesIO(raw))
-    for tag in tags:
-        _move(call, tag, d, expectation if tag is reference else ANYTHING)
+    changes = [_move(call, t, d, expectation if t is reference else ANYTHING) for t in tags]
     headers = {
         "Location": f"/v2/{call.name}/manifests/{digest}",
         "Docker-Content-Digest": str(digest),
@@ -83,12 +91,13 @@ def _put(call: Call, raw: bytes) -> Response:
     answer = empty(201, headers)
     for tag in tags if isinstance(reference, Digest) else ():
         answer.headers.append("OCI-Tag", tag)
+    for change in filter(None, changes):
+        answer.headers.append(CHANGE, change)
     return answer
 
 
 def delete(call: Call) -> Response:
     """Remove a tag (no content goes with it), or a manifest with its tags."""
-    call.check_may_write()
     repository = call.repository
     reference = call.reference()
     if is_conditional(call):
@@ -96,9 +105,11 @@ def delete(call: Call) -> Response:
     else:
         expectation = ANYTHING
     if isinstance(reference, Tag):
-        _move(call, reference, None, expectation)
-    elif isinstance(repository, Deletable):
+        change = _move(call, reference, None, expectation)
+        return empty(202, {CHANGE: change} if change else None)
+    if isinstance(repository, Deletable):
         repository.delete(repository.resolve(reference), call.cause("deleted"))
+        call.audit("manifest-deleted", digest=str(reference))
     else:
         raise Unsupported("this registry does not delete manifests")
     return empty(202)
@@ -112,29 +123,55 @@ def _tags_asked_for(call: Call) -> list[Tag]:
     return [Tag(text) for text in dict.fromkeys(asked)]
 
 
-def _check_blobs(repository: Content, document: Manifest) -> None:
-    """Refuse an image before its parts are there: no name may show an incomplete one."""
+def _check_whole(call: Call, repository: Repository, d: Descriptor) -> None:
+    """Hide an image that lacks a part from a caller who asks for whole ones only.
+
+    Of an index, any part may be elsewhere.
+    """
+    if not d.is_index and isinstance(repository, Knowing) and not repository.complete(d):
+        raise ManifestUnknown(f"{call.name} has {d.digest}, but not all that it needs")
+
+
+def _check_parts(call: Call, repository: Content, document: Document) -> None:
+    """Refuse a document before its parts are there, where that is the rule.
+
+    Registries take sparse manifests by default (distribution-spec); a caller can ask for more.
+    """
+    strict = not call.site.operations.policy.sparse
+    if not strict and (isinstance(document, Index) or not call.wants_whole):
+        return
     parts = {d.digest: d for d in document.children() if not d.is_foreign}
-    missing = [
-        d.digest
-        for d in parts.values()
-        if not repository.has(Descriptor(BLOB_TYPE, d.digest, d.size))
-    ]
+    missing = [d.digest for d in parts.values() if not repository.has(_as_part(document, d))]
     if missing:
         raise Refused(
             "MANIFEST_BLOB_UNKNOWN",
-            f"the manifest needs blobs that are not in this repository: {missing[0]}",
+            f"the manifest needs what is not in this repository: {missing[0]}",
             detail={"digests": [str(digest) for digest in missing[:_MOST_NAMED]]},
         )
 
 
-def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) -> None:
+def _as_part(document: Document, d: Descriptor) -> Descriptor:
+    is_manifest = isinstance(document, Index) and d.is_document
+    return d if is_manifest else Descriptor(BLOB_TYPE, d.digest, d.size)
+
+
+def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) -> str | None:
+    """Move a tag; return what that changed, as a header says it, where somebody keeps account."""
     repository = call.repository
     if isinstance(repository, Ledger):
-        repository.move(tag, to, call.cause("deleted" if to is None else "pushed"), expectation)
-    elif expectation is not ANYTHING:
+        kind: Kind = "deleted" if to is None else "pushed"
+        made = repository.move(tag, to, call.cause(kind), expectation)
+        if made is None:
+            _log.info("%s:%s stands at %s already", call.name, tag, to.digest if to else None)
+            call.count_move("no-op")
+            return f'no-op; tag="{tag}"'
+        call.audit_move(made)
+        was = f'; previous="{made.previous}"' if made.previous else ""
+        return f'{made.change}; tag="{tag}"{was}'
+    if expectation is not ANYTHING:
         raise Unsupported("this registry can't compare and swap its tags")
-    elif to is None:
+    if to is None:
         repository.untag(tag)
     else:
         repository.tag(tag, to)
+    return None

@@ -17,8 +17,10 @@ from starlette.types import Receive, Scope, Send
 
 from killick.digest import CHUNK, Digest
 from killick.errors import (
+    Conflict,
     ContentError,
     Denied,
+    Immutable,
     KillickError,
     StoreDamaged,
     StoreError,
@@ -92,8 +94,17 @@ def error_answer(error: KillickError) -> Response:
     if isinstance(error, StoreError):
         _log.error("%s", error.message)
         return _errors(row.status, row.code, _store_message(error))
-    detail = {"hint": error.hint} if error.hint else None
-    return _errors(row.status, row.code, error.message, detail)
+    return _errors(row.status, row.code, error.message, _detail(error) or None)
+
+
+def _detail(error: KillickError) -> dict[str, str | None]:
+    """Return what an error tells beside its message."""
+    detail: dict[str, str | None] = {"hint": error.hint} if error.hint else {}
+    if isinstance(error, Immutable):
+        return {**detail, **error.detail}
+    if isinstance(error, Conflict):
+        return {**detail, "digest": error.current}
+    return detail
 
 
 def _store_message(error: StoreError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
+from killick.bounds import bound
 from killick.errors import BadReference, NotFound
 from killick.names import is_path
 
@@ -23,10 +24,15 @@ Kind = Literal[
     "digests",
     "standing",
     "rollback",
+    "reports",
+    "containers",
     "chain",
+    "chores",
+    "chore",
+    "token",
 ]
 
-_MOST_CHARACTERS = 2048
+_MOST_CHARACTERS = bound(2048, "characters", "path of a request")
 _KINDS: dict[str, Kind] = {"manifests": "manifest", "blobs": "blob", "referrers": "referrers"}
 
 
@@ -62,6 +68,12 @@ def target_of(path: bytes) -> Target:
         return Target("catalog")
     if rest == ["_oci", "ext", "discover"]:
         return Target("discover")
+    if rest in (["_killick", "reports"], ["_killick", "containers"]):
+        return Target("reports" if rest[1] == "reports" else "containers")
+    if rest[:2] == ["_killick", "chores"] and len(rest) <= 3:
+        return Target("chore", "", rest[2]) if rest[2:] else Target("chores")
+    if rest == ["_killick", "token"]:
+        return Target("token")
     target = _in_repository(rest)
     if not is_path(target.name):
         raise BadReference(f"{target.name[:200]!r} is not the name of a repository")

@@ -13,12 +13,13 @@ from secrets import token_hex
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
-from killick.digest import Bytes, Digest, chunks, digest_of
+from killick.bounds import bound
+from killick.digest import CANONICAL, Bytes, Digest, chunks, digest_of
 from killick.errors import KillickError, StoreError, StoreFull, UploadUnknown
 from killick.manifest import Descriptor
 from killick.repository import BLOB_TYPE, Content, Upload, Uploads
 
-MOST_UPLOADS = 1000
+MOST_UPLOADS = bound(1000, "uploads", "uploads at once to what is no store")
 LIFETIME = 3600.0
 _IN_MEMORY = 1024 * 1024
 
@@ -79,7 +80,8 @@ class _SpooledUploads:
         self.name = name
         self.repository = repository
 
-    def begin(self) -> Upload:
+    def begin(self, algorithm: str = CANONICAL, /) -> Upload:
+        Digest.of(b"", algorithm)
         upload = _SpooledUpload(self)
         self.spool.add(self.name, upload)
         return upload

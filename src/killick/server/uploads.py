@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import aclosing, suppress
+from itertools import islice
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from killick.digest import Digest
+from killick.digest import CANONICAL, Digest
 from killick.errors import BadDigest, NotFound
 from killick.manifest import Descriptor
 from killick.names import is_path
-from killick.repository import Mountable, Upload, Uploads
-from killick.server.bodies import content_length, gathered
+from killick.repository import Holders, Mountable, Upload, Uploads
+from killick.server.bodies import Behind, content_length, gathered
 from killick.server.calls import Call
 from killick.server.responses import Refused, empty
 from killick.wire.ranges import held, parse_content_range
 
+MOST_HOLDERS = 10_000
+"""Repositories that are looked at for one of which a caller may pull."""
+
 
 async def begin(call: Call) -> Response:
     """POST: mount a blob, take one whole, or start an upload."""
-    call.check_may_write()
     mount = call.query("mount")
     if mount is not None:
         mounted = await run_in_threadpool(_mount, call, Digest.parse(mount))
@@ -28,12 +32,16 @@ async def begin(call: Call) -> Response:
             return _created(call, mounted)
     digest = call.query("digest")
     wanted = None if digest is None else Digest.parse(digest)
-    upload = await run_in_threadpool(_uploads(call).begin)
+    algorithm = wanted.algorithm if wanted else call.query("digest-algorithm") or CANONICAL
+    upload = await run_in_threadpool(_begin, call, algorithm)
     if wanted is None:
-        return _accepted(call, upload, 202)
+        answer = _accepted(call, upload, 202)
+        if call.site.limits.chunk:
+            answer.headers["OCI-Chunk-Min-Length"] = str(call.site.limits.chunk)
+        return answer
     finished = False
     try:
-        await _append(call, upload)
+        await _append(call, upload, _check_range(call, upload))
         d = await run_in_threadpool(upload.commit, wanted)
         finished = True
     finally:
@@ -42,37 +50,42 @@ async def begin(call: Call) -> Response:
     return _created(call, d)
 
 
+def _begin(call: Call, algorithm: str) -> Upload:
+    if call.site.operations.count_uploads() >= call.site.limits.uploads:
+        raise Refused(
+            "TOOMANYREQUESTS",
+            f"{call.site.limits.uploads} uploads are open, and more can't be",
+            headers={"Retry-After": "60"},
+        )
+    return _uploads(call).begin(algorithm)
+
+
 async def append(call: Call) -> Response:
     """PATCH: take the next piece."""
-    call.check_may_write()
-    upload = await _find(call)
-    await _append(call, upload)
+    upload, position = await run_in_threadpool(_resume, call)
+    await _append(call, upload, position)
     return _accepted(call, upload, 202)
 
 
 async def finish(call: Call) -> Response:
     """PUT: take the last piece, if there is one, and make the blob visible."""
-    call.check_may_write()
     digest = call.query("digest")
     if digest is None:
         raise BadDigest("the upload can't be finished without its digest in the query")
     wanted = Digest.parse(digest)
-    upload = await _find(call)
-    await _append(call, upload)
+    upload, position = await run_in_threadpool(_resume, call)
+    await _append(call, upload, position)
     return _created(call, await run_in_threadpool(upload.commit, wanted))
 
 
 async def status(call: Call) -> Response:
     """GET: say how much has come."""
-    call.check_may_write()
-    return _accepted(call, await _find(call), 204)
+    return _accepted(call, await run_in_threadpool(_find, call), 204)
 
 
 async def cancel(call: Call) -> Response:
     """DELETE: forget the upload."""
-    call.check_may_write()
-    upload = await _find(call)
-    await run_in_threadpool(upload.cancel)
+    await run_in_threadpool(lambda: _find(call).cancel())
     return empty(204)
 
 
@@ -83,16 +96,22 @@ def _uploads(call: Call) -> Uploads:
     return call.site.spool.at(call.name, repository)
 
 
-async def _find(call: Call) -> Upload:
-    return await run_in_threadpool(lambda: _uploads(call).upload(call.item))
+def _find(call: Call) -> Upload:
+    return _uploads(call).upload(call.item)
 
 
-async def _append(call: Call, upload: Upload) -> None:
-    position = await run_in_threadpool(_check_range, call, upload)
-    async with aclosing(gathered(call, call.site.limits.blob - position)) as pieces:
-        async for piece in pieces:
-            await run_in_threadpool(_write, call, upload, position, piece)
-            position += len(piece)
+def _resume(call: Call) -> tuple[Upload, int]:
+    """Return the upload, and the position at which the body goes on with it."""
+    upload = _find(call)
+    return upload, _check_range(call, upload)
+
+
+async def _append(call: Call, upload: Upload, position: int) -> None:
+    most = call.site.limits.blob - position
+    async with Behind() as behind, aclosing(gathered(call, most)) as batches:
+        async for pieces in batches:
+            await behind.do(_write, call, upload, position, pieces)
+            position += sum(map(len, pieces))
 
 
 def _check_range(call: Call, upload: Upload) -> int:
@@ -111,10 +130,11 @@ def _check_range(call: Call, upload: Upload) -> int:
     return stated.start
 
 
-def _write(call: Call, upload: Upload, position: int, piece: bytearray) -> None:
+def _write(call: Call, upload: Upload, position: int, pieces: list[bytes]) -> None:
     if upload.size != position:
         raise _out_of_order(call, upload)
-    upload.write(piece)
+    for piece in pieces:
+        upload.write(piece)
 
 
 def _out_of_order(call: Call, upload: Upload) -> Refused:
@@ -130,14 +150,25 @@ def _mount(call: Call, digest: Digest) -> Descriptor | None:
     repository = call.repository
     with suppress(NotFound):
         return repository.find(digest)
-    sister = call.query("from")
-    if sister is None or not is_path(sister) or not isinstance(repository, Mountable):
+    if not isinstance(repository, Mountable):
         return None
-    with suppress(NotFound):
-        d = call.site.registry.repository(sister).find(digest)
-        if repository.mount(d, sister):
-            return d
+    for sister in _sisters(call, digest):
+        with suppress(NotFound):
+            d = call.site.registry.repository(sister).find(digest)
+            if repository.mount(d, sister):
+                return d
     return None
+
+
+def _sisters(call: Call, digest: Digest) -> Iterator[str]:
+    """Yield where a blob may be mounted from: only from what the caller may pull."""
+    registry, stated = call.site.registry, call.query("from")
+    names: Iterable[str] = ()
+    if stated is not None:
+        names = (stated,) if is_path(stated) else ()
+    elif isinstance(registry, Holders):
+        names = islice(registry.holders(digest), MOST_HOLDERS)
+    return (name for name in names if call.caller.may("pull", name))
 
 
 def _headers(call: Call, upload: Upload) -> dict[str, str]:

@@ -26,10 +26,10 @@ class RenamedRegistry:
         """Return the repository that is called `name` here."""
         return self._registry.repository(self._inner(name))
 
-    def repositories(self) -> Iterator[str]:
-        """Yield the names of all repositories that can be shown, in ASCII order."""
+    def repositories(self, after: str = "", /) -> Iterator[str]:
+        """Yield the names of all repositories that can be shown (after `after`), in ASCII order."""
         names = (self._outer(name) for name in self._registry.repositories())
-        yield from sorted(name for name in names if name is not None)
+        yield from sorted(name for name in names if name is not None and name > after)
 
 
 def visible_name(name: str) -> str | None:

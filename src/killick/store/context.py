@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from killick.rules import EASY, Policy
 from killick.store.database import Database
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,6 +100,7 @@ class Context:
     actor: str
     lease: timedelta
     retention: timedelta | None
+    policy: Policy = EASY
 
     @property
     def read_only(self) -> bool:

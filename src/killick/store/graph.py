@@ -15,6 +15,8 @@ from killick import strictjson
 from killick.digest import Digest
 from killick.errors import ContentError
 from killick.manifest import Config, Descriptor, Document, Manifest
+from killick.repository import Presence
+from killick.store import knowledge
 
 _MOST_CREATED_CHARACTERS = 64
 
@@ -30,36 +32,14 @@ UP = """
 up(digest) AS (
     SELECT :digest
     UNION SELECT edge.parent FROM up
-        JOIN edge ON edge.child = up.digest
-        JOIN member ON member.repository = :repository AND member.digest = edge.parent
+        CROSS JOIN edge ON edge.child = up.digest
+        CROSS JOIN member ON member.repository = :repository AND member.digest = edge.parent
     UNION SELECT document.subject FROM up
-        JOIN document ON document.digest = up.digest AND document.subject IS NOT NULL
-        JOIN member ON member.repository = :repository AND member.digest = document.subject
+        CROSS JOIN document ON document.digest = up.digest AND document.subject IS NOT NULL
+        CROSS JOIN member ON member.repository = :repository AND member.digest = document.subject
 )
 """
 """What in the repository leads to some content: parents, and subjects of referrers."""
-
-LIVE = """
-root(repository, digest) AS (
-    SELECT repository, digest FROM tag WHERE origin = 'local'
-    UNION SELECT repository, digest FROM kept
-    UNION SELECT move.repository, move.previous FROM move
-        LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
-        WHERE move.origin = 'local' AND move.previous IS NOT NULL AND move.time > :oldest
-        AND move.sequence > coalesce(purged.sequence, 0)
-),
-live(repository, digest) AS (
-    SELECT root.repository, root.digest FROM root
-        JOIN member ON member.repository = root.repository AND member.digest = root.digest
-    UNION SELECT live.repository, edge.child FROM live
-        JOIN edge ON edge.parent = live.digest
-        JOIN member ON member.repository = live.repository AND member.digest = edge.child
-    UNION SELECT live.repository, document.digest FROM live
-        JOIN document ON document.subject = live.digest
-        JOIN member ON member.repository = live.repository AND member.digest = document.digest
-)
-"""
-"""Everything that a tag, a kept digest, history since `:oldest`, or a referrer reaches."""
 
 _MISSING = """
 WITH RECURSIVE need(digest, document, optional) AS (
@@ -75,30 +55,32 @@ SELECT 1 FROM need WHERE optional = 0 AND NOT EXISTS (
 ) LIMIT 1
 """
 
-_REFERRERS = """
-SELECT member.media_type, document.digest, blob.size, artifact_type, annotations
-FROM document
-JOIN member ON member.digest = document.digest AND member.document = 1
-JOIN blob ON blob.digest = document.digest AND damaged = 0
-JOIN repository ON repository.id = member.repository
-WHERE subject = ? AND repository.name = ? ORDER BY member.id
+_PRESENT = """
+SELECT 1 FROM repository JOIN member ON member.repository = repository.id
+JOIN blob ON blob.digest = member.digest
+WHERE repository.name = :name AND member.digest = :digest AND document = 1 AND damaged = 0
+"""
+
+_OWN_LOST = """
+SELECT 1 FROM document JOIN edge ON edge.parent = document.digest AND edge.optional = 0
+WHERE document.digest = :digest AND document.config IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM member WHERE member.repository = :repository AND member.digest = edge.child)
+LIMIT 1
 """
 
 IS_LIVE = f"""
 WITH RECURSIVE {UP}
 SELECT 1 FROM up WHERE
-    EXISTS (SELECT 1 FROM tag WHERE tag.digest = up.digest
+    EXISTS (SELECT 1 FROM tag INDEXED BY tag_digest WHERE tag.digest = up.digest
         AND tag.repository = :repository AND tag.origin = 'local')
     OR EXISTS (SELECT 1 FROM kept WHERE kept.digest = up.digest
         AND kept.repository = :repository)
-    OR EXISTS (SELECT 1 FROM move
-        LEFT JOIN purged ON purged.repository = move.repository AND purged.tag = move.tag
+    OR EXISTS (SELECT 1 FROM move INDEXED BY move_previous
         WHERE move.previous = up.digest AND move.repository = :repository
-        AND move.origin = 'local' AND move.time > :oldest
-        AND move.sequence > coalesce(purged.sequence, 0))
+        AND move.origin = 'local' AND move.time > :oldest AND move.released IS NULL)
 LIMIT 1
 """
-"""Whether one piece of content is live: the same as `LIVE`, asked from below."""
+"""Whether one piece of content is live: what `marking` finds from the roots, asked from below."""
 
 _LOST = """
 WITH RECURSIVE here(digest) AS (
@@ -118,7 +100,7 @@ LIMIT 1
 
 
 def oldest(retained: int | None) -> int:
-    """Return the `:oldest` of `LIVE` for a retention that began at `retained` (None: always)."""
+    """Return the `:oldest` of queries for a retention that began at `retained` (None: always)."""
     return -(2**63) if retained is None else retained
 
 
@@ -140,6 +122,12 @@ def lost_part(connection: sqlite3.Connection, repository: int, digest: str) -> s
     return None if row is None else row[0]
 
 
+def own_lost_part(connection: sqlite3.Connection, repository: int, digest: str) -> bool:
+    """Return whether an image lacks a config or a layer; of an index, nothing is asked."""
+    values = {"repository": repository, "digest": digest}
+    return connection.execute(_OWN_LOST, values).fetchone() is not None
+
+
 def below(connection: sqlite3.Connection, digest: str) -> list[str]:
     """Return the digests of all that a document needs, and its own."""
     return [
@@ -156,24 +144,17 @@ def is_whole(connection: sqlite3.Connection, repository: str, digest: str) -> bo
     return connection.execute(_MISSING, values).fetchone() is None
 
 
-def referrers(connection: sqlite3.Connection, repository: str, digest: str) -> list[Descriptor]:
-    """Return what in the repository called so has a digest as its subject, as it arrived."""
-    return [
-        Descriptor(
-            media_type,
-            Digest.parse(found),
-            size,
-            artifact_type=kind,
-            annotations=json.loads(annotations),
-        )
-        for media_type, found, size, kind, annotations in connection.execute(
-            _REFERRERS, (digest, repository)
-        )
-    ]
+def presence(connection: sqlite3.Connection, repository: str, digest: str) -> Presence:
+    """Return what is left of a document in the repository called so."""
+    values = {"name": repository, "digest": digest}
+    if connection.execute(_PRESENT, values).fetchone() is None:
+        return "removed"
+    return "present" if is_whole(connection, repository, digest) else "incomplete"
 
 
 def record(connection: sqlite3.Connection, digest: Digest, document: Document) -> None:
     """Make the rows of a document, unless they are there."""
+    knowledge.record(connection, digest, document)
     done = connection.execute("SELECT 1 FROM document WHERE digest = ?", (str(digest),)).fetchone()
     if done:
         return
@@ -246,6 +227,7 @@ def summarise(connection: sqlite3.Connection, digest: str, config: bytes) -> Non
     except ContentError:
         return
     created = parsed.created
+    knowledge.record_config(connection, digest, parsed)
     connection.execute(
         "UPDATE document SET platform = ?, created = ? WHERE config = ? AND image = 1",
         (

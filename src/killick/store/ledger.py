@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from killick.chain import entry_hash
 from killick.digest import Digest
@@ -19,13 +18,10 @@ from killick.errors import Conflict, Incomplete, ManifestUnknown, TagUnknown
 from killick.manifest import Descriptor
 from killick.names import Tag
 from killick.repository import ANYTHING, LOCAL, Cause, Expected, Move
-from killick.store import graph
+from killick.store import graph, immutable
+from killick.store.columns import COLUMNS, to_move, to_row
 from killick.store.commit import repository_id
 from killick.store.context import Context, from_stamp, to_stamp
-
-COLUMNS = (
-    "sequence, time, tag, digest, media_type, size, previous, kind, actor, origin, authoritative"
-)
 
 
 @dataclass(frozen=True)
@@ -39,14 +35,23 @@ class Wish:
     time: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Teller:
+    """Who tells of moves: the series that they go into, and whether that is its own."""
+
+    origin: str
+    authoritative: bool
+
+
 def move(
     connection: sqlite3.Connection, context: Context, repository: str, wish: Wish
 ) -> Move | None:
     """Move a tag and record it, in the caller's transaction; None if it stands there already.
 
     Raises:
-        Conflict, ManifestUnknown, TagUnknown: as `killick.repository.Ledger.move` says.
-        Incomplete: the image lacks a config or a layer, so it gets no name.
+        Conflict, ManifestUnknown, TagUnknown, Immutable: as `killick.repository.Ledger.move` says.
+        Incomplete: the image lacks a config or a layer, so it gets no name (unless the policy is
+            that it may).
     """
     tag, to, origin = wish.tag, wish.to, wish.cause.origin
     home = repository_id(connection, repository)
@@ -59,14 +64,22 @@ def move(
         raise Conflict(
             f"{repository}:{tag} points to {previous or 'nothing'}, not to"
             f" {wish.expected or 'nothing'}, so it was not moved",
+            current=str(previous) if previous else None,
             hint="look at what it points to now, and decide again",
         )
     if to is None and previous is None:
         raise TagUnknown(f"{repository} has no tag {tag}", hint="see killick images")
     if to is not None and origin == LOCAL:
         to = _held(connection, home, repository, to)
+        if not context.policy.sparse:
+            check_whole(connection, home, repository, to.digest)
     if to is not None and to.digest == previous:
         return None
+    asked = (tag, to.digest if to else None, wish.cause)
+    overriding = immutable.overrides(
+        connection, context, (home, repository), asked, stands=previous is not None
+    )
+    wish = replace(wish, cause=replace(wish.cause, overriding=overriding))
     made = append(connection, home, repository, context, wish, to, previous)
     if origin == LOCAL:
         _restamp(connection, context, home, to, previous)
@@ -81,7 +94,6 @@ def _held(connection: sqlite3.Connection, home: int, repository: str, to: Descri
     ).fetchone()
     if row is None:
         raise ManifestUnknown(f"{repository} has no manifest {to.digest}")
-    check_whole(connection, home, repository, to.digest)
     return Descriptor(row[0], to.digest, row[1])
 
 
@@ -120,9 +132,8 @@ def append(
     made = Move(last + 1, from_stamp(stamp), repository, wish.tag, to, previous, cause)
     head = entry_hash(made, before)
     connection.execute(
-        f"INSERT INTO move (repository, {COLUMNS}, hash)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (home, *_row(made), head),
+        f"INSERT INTO move (repository, {COLUMNS}, hash) VALUES ({', '.join('?' * 14)})",
+        (home, *to_row(made), head),
     )
     connection.execute(
         "UPDATE repository SET sequence = ?, head = ? WHERE id = ?", (made.sequence, head, home)
@@ -138,23 +149,6 @@ def append(
             (*series, str(to.digest), to.media_type, to.size, made.sequence, stamp),
         )
     return made
-
-
-def _row(made: Move) -> tuple[object, ...]:
-    to, cause = made.to, made.cause
-    return (
-        made.sequence,
-        to_stamp(made.time),
-        made.tag,
-        str(to.digest) if to else None,
-        to.media_type if to else None,
-        to.size if to else None,
-        str(made.previous) if made.previous else None,
-        cause.kind,
-        cause.actor,
-        cause.origin,
-        int(cause.authoritative),
-    )
 
 
 def _restamp(
@@ -179,11 +173,11 @@ def recall(
     context: Context,
     repository: str,
     told: Iterable[Move],
-    origin: str,
+    teller: Teller,
 ) -> int:
-    """Append what another ledger tells, oldest first, to the series of `origin`; return how much.
+    """Append what another ledger tells, oldest first, to the teller's series; return how much.
 
-    Times, kinds and actors are as told, and so not authoritative. What was told before is left out.
+    Times, kinds and actors are as told. What was told before is left out.
     """
     home = repository_id(connection, repository)
     count = 0
@@ -192,10 +186,10 @@ def recall(
         known = connection.execute(
             "SELECT 1 FROM move WHERE repository = ? AND origin = ? AND tag = ? AND time = ?"
             " AND digest IS ?",
-            (home, origin, move.tag, to_stamp(move.time), digest),
+            (home, teller.origin, move.tag, to_stamp(move.time), digest),
         ).fetchone()
         if known is None:
-            cause = Cause(move.cause.kind, move.cause.actor, origin, authoritative=False)
+            cause = Cause(move.cause.kind, move.cause.actor, teller.origin, teller.authoritative)
             wish = Wish(move.tag, move.to, cause, time=move.time)
             append(connection, home, repository, context, wish, move.to, move.previous)
             count += 1
@@ -246,8 +240,9 @@ def purge(connection: sqlite3.Connection, context: Context, repository: str, tag
     """Let go of the content that a tag used to point to; the entries stay."""
     home = repository_id(connection, repository)
     connection.execute(
-        "INSERT OR REPLACE INTO purged SELECT id, ?, sequence FROM repository WHERE id = ?",
-        (tag, home),
+        "UPDATE move SET released = ? WHERE repository = ? AND origin = ? AND tag = ?"
+        " AND released IS NULL",
+        (context.actor, home, LOCAL, tag),
     )
     past = connection.execute(
         "SELECT DISTINCT previous FROM move WHERE repository = ? AND origin = ? AND tag = ?"
@@ -256,20 +251,6 @@ def purge(connection: sqlite3.Connection, context: Context, repository: str, tag
     ).fetchall()
     digests = {d for row in past for d in graph.below(connection, row[0])}
     stamp_lost(connection, context, home, sorted(digests), purged=True)
-
-
-def to_move(repository: str, row: tuple[Any, ...]) -> Move:
-    """Return the entry in a row of `COLUMNS`."""
-    sequence, time, tag, digest, media_type, size, previous, kind, actor, origin, own = row
-    return Move(
-        sequence,
-        from_stamp(time),
-        repository,
-        Tag(tag),
-        Descriptor(media_type, Digest.parse(digest), size) if digest else None,
-        Digest.parse(previous) if previous else None,
-        Cause(kind, actor, origin, bool(own)),
-    )
 
 
 def problems(connection: sqlite3.Connection, home: int, repository: str) -> Iterator[str]:

@@ -1,18 +1,24 @@
-"""Reading the ledger, a page at a time: a caller that looks at one holds no connection."""
+"""Reading lists and the ledger, a page at a time: a caller that looks at one holds no connection.
+
+What a page costs does not depend on how much there is: each query goes down an index to where the
+page begins, and stops where it ends.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 from killick.chain import EMPTY
 from killick.digest import Digest
 from killick.names import Tag
 from killick.repository import LOCAL, Head, Move
+from killick.store.columns import COLUMNS, to_move
 from killick.store.database import Database
-from killick.store.ledger import COLUMNS, to_move
 
+_FIRST_PAGE = 50
 _PAGE = 500
 _NEWEST = 2**62
 _HOME = "(SELECT id FROM repository WHERE name = :name)"
@@ -32,6 +38,18 @@ ORDER BY tag.name LIMIT :page
 """
 
 
+_TAGS = f"""
+SELECT name FROM tag WHERE repository = {_HOME} AND origin = :origin AND name > :after
+ORDER BY name LIMIT :page
+"""
+
+_REPOSITORIES = """
+SELECT name FROM repository WHERE name > :after AND (
+    sequence > 0 OR EXISTS (SELECT 1 FROM member WHERE member.repository = repository.id)
+) ORDER BY name LIMIT :page
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Series:
     """Whose moves to read: of all tags of a repository (in one origin), or of one."""
@@ -39,6 +57,33 @@ class Series:
     repository: str
     origin: str = LOCAL
     tag: Tag | None = None
+
+
+def tags(database: Database, repository: str, after: str) -> Iterator[str]:
+    """Yield the local tags of a repository after `after`, in ASCII order."""
+    return _names(database, _TAGS, {"name": repository, "origin": LOCAL, "after": after})
+
+
+def repositories(database: Database, after: str) -> Iterator[str]:
+    """Yield the names after `after` of what holds anything or has a ledger, in ASCII order."""
+    return _names(database, _REPOSITORIES, {"after": after})
+
+
+def _names(database: Database, query: str, values: dict[str, Any]) -> Iterator[str]:
+    """Yield the names that `query` finds, page by page."""
+    for page in _sizes():
+        with database.reading() as connection:
+            rows = connection.execute(query, values | {"page": page}).fetchall()
+        yield from (name for (name,) in rows)
+        if len(rows) < page:
+            return
+        values["after"] = rows[-1][0]
+
+
+def _sizes() -> Iterator[int]:
+    """Yield how many rows to read at once: few at first, as most callers want no more."""
+    yield _FIRST_PAGE
+    yield from repeat(_PAGE)
 
 
 def history(database: Database, series: Series, before: int | None) -> Iterator[Move]:
@@ -96,11 +141,12 @@ def _moves(
 ) -> Iterator[Move]:
     """Yield what `query` finds, page by page: `cursor` is a value of it, and what it is next."""
     key, following = cursor
-    while True:
+    for page in _sizes():
         with database.reading() as connection:
-            rows = connection.execute(query, values | {"page": _PAGE}).fetchall()
-        found = [to_move(values["name"], row) for row in rows]
-        yield from found
-        if len(found) < _PAGE:
+            rows = connection.execute(query, values | {"page": page}).fetchall()
+        for row in rows:
+            move = to_move(values["name"], row)
+            yield move
+        if len(rows) < page:
             return
-        values[key] = following(found[-1])
+        values[key] = following(move)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from killick.digest import Digest
+from killick.digest import CANONICAL, Digest
 from killick.errors import (
     BlobUnknown,
     DigestMismatch,
@@ -29,12 +29,14 @@ from killick.repository import (
     Head,
     Ingest,
     Move,
+    Presence,
     Upload,
 )
-from killick.store import graph, ledger, reading
+from killick.store import graph, immutable, ledger, reading, referring
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import find_repository, repository_id
 from killick.store.context import Context
+from killick.store.glance import Remembered
 from killick.store.ingest import ingest
 from killick.store.intake import Intake
 from killick.store.uploads import UploadSessions
@@ -58,6 +60,7 @@ class Rooms:
     blobs: Blobs
     intake: Intake
     uploads: UploadSessions
+    remembered: Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class StoreRepository:
         self._intake = rooms.intake
         self._leases = rooms.intake.leases
         self._uploads = rooms.uploads
+        self._remembered = rooms.remembered
 
     # Content
 
@@ -109,7 +113,7 @@ class StoreRepository:
         stream = self._blobs.open(found.held, start)
         if stream is None:
             raise self._unknown(d.digest, document=d.is_document)
-        return stream
+        return self._remembered.passing(d, stream) if d.is_document and not start else stream
 
     def put(self, d: Descriptor, source: BinaryIO, /) -> None:
         """Take the whole of `source` as the content of `d`; verified, durable and visible after.
@@ -133,9 +137,9 @@ class StoreRepository:
         """Return the one place where `d` comes in; waits while another process is at it."""
         return ingest(self._context, self._intake, self.name, d)
 
-    def begin(self) -> Upload:
-        """Start an upload session."""
-        return self._uploads.begin(self.name)
+    def begin(self, algorithm: str = CANONICAL, /) -> Upload:
+        """Start an upload session, whose digest is likely to be of this algorithm."""
+        return self._uploads.begin(self.name, algorithm)
 
     def upload(self, identifier: str, /) -> Upload:
         """Return an upload session of this repository; raises UploadUnknown."""
@@ -154,8 +158,10 @@ class StoreRepository:
 
         Raises:
             ManifestUnknown, BlobUnknown: it is not here.
+            Immutable: a rule keeps a tag whose image needs it.
         """
         digest = str(d.digest)
+        cause = cause or Cause("deleted", self._context.actor)
         with self._database.writing() as connection:
             home = find_repository(connection, self.name)
             gone = connection.execute(
@@ -164,8 +170,8 @@ class StoreRepository:
             )
             if home is None or gone.rowcount == 0:
                 raise self._unknown(d.digest, document=d.is_document)
+            immutable.check_content(connection, self._context, (home, self.name), d.digest, cause)
             if d.is_document:
-                cause = cause or Cause("deleted", self._context.actor)
                 for tag in ledger.tags_at(connection, home, d.digest):
                     wish = ledger.Wish(tag, None, cause)
                     ledger.move(connection, self._context, self.name, wish)
@@ -197,15 +203,9 @@ class StoreRepository:
             raise TagUnknown(f"{self.name} has no tag {ref}", hint="see killick images")
         return Descriptor(row[0], Digest.parse(row[1]), row[2])
 
-    def tags(self) -> Iterator[Tag]:
-        """Yield all tags, in ASCII order."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT tag.name FROM tag JOIN repository ON id = repository"
-                " WHERE repository.name = ? AND origin = ? ORDER BY tag.name",
-                (self.name, LOCAL),
-            ).fetchall()
-        yield from (Tag(row[0]) for row in rows)
+    def tags(self, after: str = "", /) -> Iterator[Tag]:
+        """Yield all tags (after `after`), in ASCII order."""
+        return map(Tag, reading.tags(self._database, self.name, after))
 
     def tag(self, name: Tag, d: Descriptor, /) -> None:
         """Point a tag at a manifest that is here; raises ManifestUnknown."""
@@ -243,20 +243,23 @@ class StoreRepository:
         """Move a tag and record it, in one transaction; None if it stands there already.
 
         Raises:
-            Conflict, ManifestUnknown, TagUnknown: as `killick.repository.Ledger.move` says.
+            Conflict, ManifestUnknown, TagUnknown, Incomplete, Immutable: as
+                `killick.repository.Ledger.move` says.
         """
         with self._database.writing() as connection:
             wish = ledger.Wish(tag, to, cause, expected)
             return ledger.move(connection, self._context, self.name, wish)
 
-    def recall(self, told: Iterable[Move], /, origin: str) -> int:
+    def recall(self, told: Iterable[Move], /, origin: str, *, authoritative: bool = False) -> int:
         """Record what another ledger tells of tags of this name, oldest first, in one transaction.
 
-        It goes into the series of `origin` (never a local one), as told, and not authoritative;
-        what was told before is left out. Returns how many moves were new.
+        It goes into the series of `origin` (never a local one), as told; `authoritative` says that
+        it is the registry called so that told it. What was told before is left out. Returns how
+        many moves were new.
         """
         with self._database.writing() as connection:
-            return ledger.recall(connection, self._context, self.name, told, origin)
+            source = ledger.Teller(origin, authoritative)
+            return ledger.recall(connection, self._context, self.name, told, source)
 
     def keep(self, d: Descriptor, /) -> None:
         """Keep an image that no tag names, until it is deleted by digest.
@@ -278,12 +281,16 @@ class StoreRepository:
     # The graph
 
     def referrers(
-        self, digest: Digest, /, artifact_type: str | None = None
+        self, digest: Digest, /, artifact_type: str | None = None, after: Digest | None = None
     ) -> Iterator[Descriptor]:
-        """Yield what has `digest` as its subject, in the order of arrival."""
+        """Yield what has `digest` as its subject (behind `after`), in the order of digests."""
+        wanted = referring.Wanted(self.name, str(digest), artifact_type)
+        return referring.referrers(self._database, wanted, str(after or ""))
+
+    def presence(self, digests: Iterable[Digest], /) -> dict[Digest, Presence]:
+        """Return, for each digest, whether that manifest is here, and all that it needs too."""
         with self._database.reading() as connection:
-            found = graph.referrers(connection, self.name, str(digest))
-        yield from (d for d in found if artifact_type in (None, d.artifact_type))
+            return {d: graph.presence(connection, self.name, str(d)) for d in digests}
 
     def complete(self, d: Descriptor, /, platforms: Sequence[Platform] | None = None) -> bool:
         """Return whether a manifest and all that it needs (for `platforms`) are here.

@@ -1,9 +1,11 @@
 """The database's schema. `PRAGMA user_version` says which one a file has.
 
     repository ─┬─ member ── blob           what a repository holds; disk is shared, sight is not
-                ├─ tag, move, purged        names, their ledger, and what of it holds no content
+                ├─ tag, move                names, and their ledger
                 └─ kept                     images that are held by digest alone
     document ── edge                        the graph: index → manifest → config, layers; subject
+    known ── link                           the same of all that was ever seen, here or elsewhere
+    advisory                                what is said about vulnerabilities in images
 
 Digests are text and no row numbers, so that an edge may name what is not here. Times are integer
 microseconds since 1970, UTC. `member.unreachable` is when the content was found to have no root,
@@ -47,6 +49,7 @@ CREATE TABLE member (
     arrived INTEGER NOT NULL,
     unreachable INTEGER,
     purged INTEGER NOT NULL DEFAULT 0,     -- may go at once, if nobody else is at work
+    sparse INTEGER NOT NULL DEFAULT 0,     -- 1: an image that lacked a part when it came
     UNIQUE (repository, digest, document)
 );
 CREATE INDEX member_digest ON member (digest);
@@ -63,7 +66,9 @@ CREATE TABLE document (
     created TEXT,
     total INTEGER                          -- bytes of config and layers, each once
 ) WITHOUT ROWID;
-CREATE INDEX document_subject ON document (subject) WHERE subject IS NOT NULL;
+CREATE INDEX document_subject ON document (subject, digest) WHERE subject IS NOT NULL;
+CREATE INDEX document_artifact ON document (subject, artifact_type, digest)
+    WHERE subject IS NOT NULL;
 CREATE INDEX document_config ON document (config) WHERE config IS NOT NULL;
 CREATE TABLE edge (
     parent TEXT NOT NULL REFERENCES document (digest) ON DELETE CASCADE,
@@ -78,6 +83,34 @@ CREATE TABLE edge (
     PRIMARY KEY (parent, position)
 ) WITHOUT ROWID;
 CREATE INDEX edge_child ON edge (child);
+CREATE TABLE known (                       -- kept for ever: says nothing about what is here
+    digest TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,                    -- index, manifest, config
+    media_type TEXT NOT NULL,
+    size INTEGER,
+    platform TEXT,                         -- JSON, a config's
+    base TEXT                              -- what a manifest says it was built on
+) WITHOUT ROWID;
+CREATE TABLE link (
+    parent TEXT NOT NULL REFERENCES known (digest),
+    position INTEGER NOT NULL,
+    child TEXT NOT NULL,
+    kind TEXT NOT NULL,                    -- of edge, and diff: a config's diff IDs
+    media_type TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    platform TEXT,                         -- JSON, from the index
+    PRIMARY KEY (parent, position)
+) WITHOUT ROWID;
+CREATE INDEX link_child ON link (child);
+CREATE TABLE advisory (
+    id INTEGER PRIMARY KEY,                -- the order of arrival
+    identifier TEXT NOT NULL,
+    source TEXT NOT NULL,                  -- flagged, file:NAME, registry:NAME
+    version INTEGER NOT NULL,
+    content BLOB NOT NULL,                 -- the OpenVEX document
+    subject TEXT,                          -- the image that it is attached to
+    UNIQUE (identifier, source)
+);
 CREATE TABLE tag (
     repository INTEGER NOT NULL REFERENCES repository (id),
     origin TEXT NOT NULL,
@@ -103,18 +136,14 @@ CREATE TABLE move (
     kind TEXT NOT NULL,
     actor TEXT NOT NULL,
     authoritative INTEGER NOT NULL,
+    overriding INTEGER NOT NULL,           -- 1: against a rule that keeps the tag where it is
     hash TEXT NOT NULL,
+    released TEXT,                         -- no part of the entry: who let go of `previous`
     PRIMARY KEY (repository, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX move_series ON move (repository, origin, tag, sequence);
 CREATE INDEX move_digest ON move (digest);
 CREATE INDEX move_previous ON move (previous) WHERE previous IS NOT NULL;
-CREATE TABLE purged (
-    repository INTEGER NOT NULL REFERENCES repository (id),
-    tag TEXT NOT NULL,
-    sequence INTEGER NOT NULL,             -- moves up to this one hold no content any more
-    PRIMARY KEY (repository, tag)
-) WITHOUT ROWID;
 CREATE TABLE seen_head (                   -- where the ledgers of registries ended
     repository TEXT NOT NULL,              -- with its registry, as it is written
     tag TEXT NOT NULL,                     -- '': when the ledger itself was asked for
@@ -123,6 +152,32 @@ CREATE TABLE seen_head (                   -- where the ledgers of registries en
     digest TEXT,                           -- what the tag pointed to then
     PRIMARY KEY (repository, tag)
 ) WITHOUT ROWID;
+CREATE TABLE host (                        -- whose engines told what they run
+    name TEXT PRIMARY KEY,
+    engine TEXT NOT NULL,
+    taken INTEGER NOT NULL,                -- when it last answered, if it ever did
+    failure TEXT                           -- why it could not be asked since
+) WITHOUT ROWID;
+CREATE TABLE sighting (
+    id INTEGER PRIMARY KEY,
+    host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
+    identity TEXT NOT NULL,                -- a hash of all that makes it another sighting
+    container TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    document TEXT NOT NULL,                -- JSON, as of when it was last seen
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    here INTEGER NOT NULL,                 -- 1: the host's newest answer has it
+    UNIQUE (host, identity)
+);
+CREATE INDEX sighting_container ON sighting (container);
+CREATE INDEX sighting_last ON sighting (last) WHERE here = 0;
+CREATE TABLE sighted (
+    digest TEXT NOT NULL,
+    sighting INTEGER NOT NULL REFERENCES sighting (id) ON DELETE CASCADE,
+    PRIMARY KEY (digest, sighting)
+) WITHOUT ROWID;
+CREATE INDEX sighted_sighting ON sighted (sighting);
 CREATE TABLE kept (
     repository INTEGER NOT NULL REFERENCES repository (id),
     digest TEXT NOT NULL,

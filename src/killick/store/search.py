@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,6 +84,25 @@ def images_with(context: Context, digest: Digest) -> list[Descriptor]:
     with context.database.reading() as connection:
         rows = connection.execute(_ROOTS, {"digest": str(digest)}).fetchall()
     return [Descriptor(media_type, Digest.parse(found), size) for media_type, found, size in rows]
+
+
+def holders(context: Context, digest: Digest) -> Iterator[str]:
+    """Yield the names of the repositories that have a blob, in the order of its arrival."""
+    last = 0
+    while True:
+        with context.database.reading() as connection:
+            rows = connection.execute(
+                "SELECT member.id, repository.name FROM member"
+                " JOIN repository ON repository.id = member.repository"
+                " JOIN blob ON blob.digest = member.digest AND damaged = 0"
+                " WHERE member.digest = ? AND document = 0 AND member.id > ?"
+                " ORDER BY member.id LIMIT ?",
+                (str(digest), last, _MOST_FOUND),
+            ).fetchall()
+        yield from (name for _, name in rows)
+        if len(rows) < _MOST_FOUND:
+            return
+        last = rows[-1][0]
 
 
 def sisters(context: Context, d: Descriptor, domain: str) -> list[str]:

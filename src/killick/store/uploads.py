@@ -15,18 +15,25 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-from killick.digest import Bytes, Digest, Hasher, Verifier
+from killick.digest import CANONICAL, Bytes, Digest, Hasher, Verifier
 from killick.errors import Conflict, ContentError, UploadUnknown
 from killick.manifest import Descriptor
 from killick.repository import BLOB_TYPE
 from killick.store import durable, locks
 from killick.store.context import Context
 from killick.store.intake import Intake, OpenFile
-from killick.store.receive import rehash
+from killick.store.receive import FLUSH_EVERY, rehash, start_flush
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _MOST_REMEMBERED = 256
+
+
+class _State(NamedTuple):
+    size: int
+    hasher: Hasher
+    algorithm: str
 
 
 class Remembered:
@@ -37,31 +44,35 @@ class Remembered:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._states: dict[Path, tuple[int, Hasher]] = {}
+        self._states: dict[Path, _State] = {}
 
-    def start(self, path: Path) -> None:
-        """Remember an empty session."""
-        self._keep(path, 0, hashlib.sha256())
+    def start(self, path: Path, algorithm: str) -> None:
+        """Remember an empty session, whose digest is likely to be of this algorithm.
+
+        Raises:
+            UnverifiableDigest: the algorithm can't be computed.
+        """
+        self._keep(path, _State(0, Digest(algorithm, "").hasher(), algorithm))
 
     def wrote(self, path: Path, position: int, data: Bytes) -> None:
         """Take in that `data` was written at `position`."""
         with self._mutex:
             state = self._states.pop(path, None)
-        if state is not None and state[0] == position:
-            state[1].update(data)
-            self._keep(path, position + len(data), state[1])
+        if state is not None and state.size == position:
+            state.hasher.update(data)
+            self._keep(path, state._replace(size=position + len(data)))
 
     def take(self, path: Path, size: int) -> Digest | None:
         """Return the digest of the session's `size` bytes if it is known, and forget it."""
         with self._mutex:
             state = self._states.pop(path, None)
-        if state is None or state[0] != size:
+        if state is None or state.size != size:
             return None
-        return Digest("sha256", state[1].hexdigest())
+        return Digest(state.algorithm, state.hasher.hexdigest())
 
-    def _keep(self, path: Path, size: int, state: Hasher) -> None:
+    def _keep(self, path: Path, state: _State) -> None:
         with self._mutex:
-            self._states[path] = (size, state)
+            self._states[path] = state
             if len(self._states) > _MOST_REMEMBERED:
                 del self._states[next(iter(self._states))]
 
@@ -97,7 +108,10 @@ class StoreUpload:
                 os.ftruncate(file.descriptor, self.size)
                 raise
             self._remembered.wrote(file.path, self.size, data)
+            before = self.size
             self.size += len(data)
+            if before // FLUSH_EVERY < self.size // FLUSH_EVERY:
+                start_flush(file.descriptor, before - before % FLUSH_EVERY, self.size)
 
     def commit(self, digest: Digest | None = None, /) -> Descriptor:
         """Verify what came, make it durable and visible; the session ends.
@@ -110,7 +124,8 @@ class StoreUpload:
         with self._locked() as file:
             actual = self._remembered.take(file.path, self.size)
             if digest is None:
-                digest = actual or _hash(file)
+                known = actual is not None and actual.algorithm == CANONICAL
+                digest = actual if actual is not None and known else _hash(file)
             if digest != actual:
                 verifier = Verifier(digest, self.size)
                 try:
@@ -165,16 +180,17 @@ class UploadSessions:
         self._intake = intake
         self._remembered = Remembered()
 
-    def begin(self, repository: str) -> StoreUpload:
-        """Start a session.
+    def begin(self, repository: str, algorithm: str = CANONICAL) -> StoreUpload:
+        """Start a session, whose digest is likely to be of this algorithm.
 
         Raises:
+            UnverifiableDigest: the algorithm can't be computed.
             StoreError: its file can't be made.
         """
         self._intake.begin()
         path = self._path(repository, secrets.token_hex(16))
+        self._remembered.start(path, algorithm)
         os.close(durable.open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
-        self._remembered.start(path)
         return StoreUpload(self._intake, self._remembered, repository, path)
 
     def find(self, repository: str, identifier: str) -> StoreUpload:

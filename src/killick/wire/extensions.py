@@ -6,16 +6,28 @@ Two extensions are known here: `_oci`, of which `tag-history` is the part that m
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from killick.wire.reports import PATH_CONTAINERS, PATH_REPORTS
+
 DISCOVER: Final = "_oci/ext/discover"
 TAG_HISTORY: Final = "_oci/tag-history"
+TOKEN: Final = "_killick/token"  # noqa: S105 - a path
 OCI: Final = "_oci"
 KILLICK: Final = "_killick"
 SWAP: Final = "compare-and-swap"
 CHAIN: Final = "ledger-chain"
+
+WHOLE: Final[Mapping[str, str]] = {"Killick-Complete": "required"}
+"""A request's header: an image that lacks its config or a layer is not to be taken, nor told of."""
+
+OVERRIDE: Final[Mapping[str, str]] = {"Killick-Override": "immutable"}
+"""A request's header: the rule that keeps a tag where it is shall give way, by an admin's right."""
+
+CHANGE: Final = "Killick-Change"
+"""An answer's header, one for each tag: what the request did to it."""
 
 _OCI_URL = "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md"
 _MOST = 100
@@ -64,6 +76,8 @@ LEDGER_EXTENSIONS: Final = (
             "/v2/<name>/_killick/tags",
             "/v2/<name>/_killick/rollback/<tag>",
             "/v2/<name>/_killick/chain",
+            PATH_REPORTS,
+            f"{PATH_CONTAINERS}?digest=<digest>",
         ),
         (SWAP, CHAIN),
     ),

@@ -22,7 +22,8 @@ def requested(header: str | None, size: int) -> range | None:
     """Return the positions that a `Range` header asks for, of content of `size` bytes.
 
     None means the whole: there is no header, it is none that can be understood, or it asks for
-    several ranges (a server may answer all three so). An empty range can't be satisfied (416).
+    several ranges (a server may answer all three so). An empty range can't be satisfied (416);
+    one that runs backwards counts as such, which a server may do (RFC 9110, 14.2).
     """
     unit, equals, text = (header or "").partition("=")
     if not equals or unit.strip().lower() != "bytes" or "," in text:
@@ -34,7 +35,7 @@ def requested(header: str | None, size: int) -> range | None:
     if first is None:
         return None if last is None else range(max(size - last, 0), size)
     if last is not None and last < first:
-        return None
+        return range(0)
     return range(first, size if last is None else min(last + 1, size))
 
 

@@ -19,19 +19,20 @@ def _verbs(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> 
     examples="""
     killick help
     killick help pull
+    killick help user add
     """,
 )
-@click.argument("name", metavar="[COMMAND]", required=False, shell_complete=_verbs)
+@click.argument("names", metavar="[COMMAND…]", nargs=-1, shell_complete=_verbs)
 @click.pass_context
-def command(ctx: click.Context, name: str | None) -> None:
+def command(ctx: click.Context, names: tuple[str, ...]) -> None:
     """Show the help of a command, or the list of commands."""
-    root = ctx.find_root()
-    group = root.command
-    if name is None or not isinstance(group, click.Group):
-        click.echo(root.get_help())
-        return
-    found = group.get_command(root, name)
-    if found is None:
-        raise UsageError(f"there is no command {name!r}", hint="killick help lists the commands")
-    with click.Context(found, info_name=name, parent=root) as context:
-        click.echo(found.get_help(context))
+    context = ctx.find_root()
+    for name in names:
+        group = context.command
+        found = group.get_command(context, name) if isinstance(group, click.Group) else None
+        if found is None:
+            raise UsageError(
+                f"there is no command {' '.join(names)!r}", hint="killick help lists the commands"
+            )
+        context = click.Context(found, info_name=name, parent=context)
+    click.echo(context.get_help())

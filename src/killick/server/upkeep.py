@@ -1,0 +1,40 @@
+"""The chores, as callers with the right `admin` see and start them."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from killick.errors import Conflict
+from killick.server.calls import Call
+from killick.server.chores import Chores
+from killick.server.responses import Refused, json_answer
+
+
+def list_chores(call: Call) -> Response:
+    """GET: what came of all chores."""
+    chores = _chores(call)
+    return json_answer({"chores": [chores.account(name) for name in chores.names()]})
+
+
+def get_chore(call: Call) -> Response:
+    """GET: what came of one chore."""
+    return json_answer(_chores(call).account(call.item))
+
+
+def start_chore(call: Call) -> Response:
+    """POST: start a chore (202), or say with `dry-run` what it would do (200)."""
+    chores = _chores(call)
+    if call.query("dry-run") in ("1", "true"):
+        return json_answer({"name": call.item, "would": dict(chores.rehearse(call.item))})
+    try:
+        chores.ask(call.item)
+    except Conflict as error:
+        raise Refused("CHORE_UNDER_WAY", error.message, status=409) from None
+    return json_answer(chores.account(call.item), status=202)
+
+
+def _chores(call: Call) -> Chores:
+    chores = call.site.operations.chores
+    if chores is None:
+        raise Refused("UNSUPPORTED", "this registry has no chores", status=404)
+    return chores
