@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -310,6 +311,18 @@ def test_wrong_settings_are_refused_at_start(tmp_path, root, text, message):
     ran = run("serve", "--addr", "127.0.0.1:0", "--root", root, "--config", config)
     assert (ran.status, ran.out) == (2, "")
     assert message in ran.err
+
+
+def test_the_settings_that_the_page_shows_are_taken(tmp_path, root):
+    page = (Path(__file__).parents[2] / "docs/accounts.md").read_text()
+    config = tmp_path / "serve.toml"
+    config.write_text(re.search(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1])
+    ran = run("serve", "--root", root, "--config", config, "--check")
+    assert ran.status == 0, ran.err
+    shown = tmp_path / "shown.toml"
+    shown.write_text(ran.out)
+    assert run("serve", "--config", shown, "--check").out == ran.out
+    assert 'groups = ["team-a"]' in ran.out
 
 
 def test_rules_hold_where_the_registry_is_served(tmp_path, root):

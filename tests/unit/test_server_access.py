@@ -29,6 +29,8 @@ PATHS = {
     "standing": "/v2/{}/_killick/tags",
     "rollback": "/v2/{}/_killick/rollback/1",
     "chain": "/v2/{}/_killick/chain",
+    "reports": "/v2/_killick/reports",
+    "containers": "/v2/_killick/containers",
     "chores": "/v2/_killick/chores",
     "chore": "/v2/_killick/chores/collect",
     "tags": "/v2/{}/tags/list",
@@ -150,6 +152,8 @@ NEEDS = {
     "upload": "push",
     "chores": "admin",
     "chore": "admin",
+    "reports": "report",
+    "containers": "admin",
 }
 """What endpoints need that are no content of a repository; all others by their method."""
 BY_METHOD = {"GET": "pull", "HEAD": "pull", "PUT": "push", "POST": "push", "DELETE": "delete"}

@@ -43,11 +43,10 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
 
     What its tags used to point to is kept for ever: nobody else may have it.
     """
-    from killick.rules import Policy
     from killick.server import BehindProxies, application, network
     from killick.store import Store
 
-    policy = Policy(sparse=True)
+    policy = configuration.policy
     store = Store(
         Path(root),
         actor=actor,
@@ -89,6 +88,7 @@ def _limits(configuration: Configuration) -> Limits:
         idle=stated.idle.total_seconds(),
         threads=stated.threads,
         page=stated.page,
+        chunk=stated.chunk,
         rate=stated.rate,
         uploads=stated.uploads,
     )

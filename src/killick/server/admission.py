@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from killick.bounds import bound
 from killick.errors import KillickError, Throttled, Unauthorized
 from killick.names import is_domain
 from killick.server.access import ANONYMOUS, Auditor, Caller, Gate, Need, Who
@@ -18,7 +19,7 @@ from killick.server.recording import trace_of
 from killick.server.responses import Refused
 from killick.wire.extensions import TOKEN
 
-PASSWORDS_AT_ONCE = 4
+PASSWORDS_AT_ONCE = bound(4, "passwords", "passwords that a worker checks at once")
 """Passwords that one worker checks at once: each takes a thread, and a core for 0.2 s."""
 
 

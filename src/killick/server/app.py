@@ -16,12 +16,23 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from killick.errors import Denied, KillickError
-from killick.repository import Registry
-from killick.server import blobs, extensions, ledger, listing, manifests, tokens, upkeep, uploads
+from killick.repository import Quick, Registry
+from killick.server import (
+    blobs,
+    extensions,
+    ledger,
+    listing,
+    manifests,
+    reports,
+    tokens,
+    upkeep,
+    uploads,
+)
 from killick.server.access import READ_ONLY, Gate, Need
 from killick.server.admission import Admission
 from killick.server.calls import Call, Limits, Site
 from killick.server.chores import kept_running
+from killick.server.fast import Fast
 from killick.server.health import Health
 from killick.server.operations import Operations
 from killick.server.recording import Observed, trace_of
@@ -90,6 +101,8 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "PUT": Endpoint("push", uploads.finish),
         "DELETE": Endpoint("push", uploads.cancel),
     },
+    "reports": {"POST": Endpoint("report", reports.report)},
+    "containers": {"GET": Endpoint("admin", _threaded(reports.containers))},
     "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
     "chore": {
         "GET": Endpoint("admin", _threaded(upkeep.get_chore)),
@@ -178,7 +191,7 @@ def application(
                 on_close()
 
     api = _Api(site)
-    inner = Starlette(
+    inner: ASGIApp = Starlette(
         routes=[
             Route("/v2", api),
             Route("/v2/{rest:path}", api),
@@ -194,4 +207,6 @@ def application(
         },
         lifespan=lifespan,
     )
+    if isinstance(registry, Quick):
+        inner = Fast(site, registry, inner)
     return Observed(inner, operations.recorder, operations.drain)

@@ -1,11 +1,19 @@
-"""Bodies of requests: gathered, so that no thread is held while a slow caller sends."""
+"""Bodies of requests: gathered, so that no thread is held while a slow caller sends.
+
+What was gathered is worked on in a thread while the next comes in (`Behind`): a fast caller is
+waited for no longer than the slower of the two takes.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Self
 
+from anyio import CancelScope
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from killick.bounds import bound
@@ -20,8 +28,14 @@ LEAST = 64 * 1024
 TOGETHER = bound(64 * 1024 * 1024, "bytes", "bodies that are gathered at once by a worker")
 
 
-async def gathered(call: Call, most: int) -> AsyncGenerator[bytearray, None]:
-    """Yield the body in pieces of about 1 MiB. What came before a failure is yielded first.
+_FEW = 16
+"""Pieces that are worked on one by one; more are put together, which is a copy."""
+
+
+async def gathered(call: Call, most: int) -> AsyncGenerator[list[bytes], None]:
+    """Yield the body in pieces as they came, so many at once that they are about 1 MiB.
+
+    What came before a failure is yielded first.
 
     Raises:
         LimitExceeded: it has more than `most` bytes.
@@ -31,7 +45,8 @@ async def gathered(call: Call, most: int) -> AsyncGenerator[bytearray, None]:
     stated = content_length(call)
     if stated is not None and stated > most:
         raise _too_long(most)
-    piece, seen, more = bytearray(), 0, True
+    pieces: list[bytes] = []
+    size, seen, more = 0, 0, True
     failure: Exception | None = None
     drain, pace = call.site.operations.drain, Pace(call.site.limits)
     while more:
@@ -44,17 +59,19 @@ async def gathered(call: Call, most: int) -> AsyncGenerator[bytearray, None]:
         if message["type"] == "http.disconnect":
             failure = ClientDisconnect()
             break
-        piece += message.get("body", b"")
-        pace.took(len(message.get("body", b"")), time.monotonic() - began)
+        piece: bytes = message.get("body", b"")
+        pace.took(len(piece), time.monotonic() - began)
         more = message.get("more_body", False)
-        if seen + len(piece) > most:
+        size += len(piece)
+        if seen + size > most:
             raise _too_long(most)
-        if len(piece) >= _share(drain):
-            yield piece
-            seen += len(piece)
-            piece = bytearray()
-    if piece:
-        yield piece
+        if piece:
+            pieces.append(piece)
+        if size >= _share(drain):
+            yield _few(pieces)
+            seen, size, pieces = seen + size, 0, []
+    if pieces:
+        yield _few(pieces)
     if failure is not None:
         raise failure
 
@@ -62,6 +79,41 @@ async def gathered(call: Call, most: int) -> AsyncGenerator[bytearray, None]:
 def _share(drain: Drain) -> int:
     """Return how many bytes of one body are gathered: less of each when many are under way."""
     return max(LEAST, min(GATHER, TOGETHER // (drain.bodies + 1)))
+
+
+def _few(pieces: list[bytes]) -> list[bytes]:
+    return pieces if len(pieces) <= _FEW else [b"".join(pieces)]
+
+
+class Behind:
+    """Work that goes on in a thread behind its giver's back, one piece at a time.
+
+    An async context manager: at its end all work was done.
+    """
+
+    def __init__(self) -> None:
+        self._work: asyncio.Future[None] | None = None
+
+    async def do(self, work: Callable[..., None], *given: object) -> None:
+        """Begin to work, as soon as the work before is done.
+
+        Raises:
+            Exception: what the work before raised.
+        """
+        await self._done()
+        self._work = asyncio.ensure_future(run_in_threadpool(work, *given))
+
+    async def _done(self) -> None:
+        before, self._work = self._work, None
+        if before is not None:
+            with CancelScope(shield=True):  # a thread can't be stopped half-way
+                await before
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._done()
 
 
 class Pace:
@@ -99,8 +151,8 @@ def _cut(drain: Drain) -> Refused:
 
 async def whole(call: Call, most: int) -> bytes:
     """Return the whole body. Raises as `gathered` does."""
-    async with aclosing(gathered(call, most)) as pieces:
-        return b"".join([piece async for piece in pieces])
+    async with aclosing(gathered(call, most)) as batches:
+        return b"".join([piece async for pieces in batches for piece in pieces])
 
 
 def content_length(call: Call) -> int | None:

@@ -125,4 +125,13 @@ class Call:
         Raises:
             BadDigest, BadReference: it is neither.
         """
-        return Digest.parse(self.item) if ":" in self.item else Tag(self.item)
+        return reference_of(self.item)
+
+
+def reference_of(text: str) -> Tag | Digest:
+    """Return a tag or a digest.
+
+    Raises:
+        BadDigest, BadReference: it is neither.
+    """
+    return Digest.parse(text) if ":" in text else Tag(text)

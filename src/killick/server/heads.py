@@ -29,10 +29,11 @@ def looked_up(repository: Repository, reference: Tag | Digest) -> tuple[Descript
         found = repository.resolve(reference)
         after = repository.head()
         if after == before:
-            return found, _header(after)
+            return found, header_of(after)
         before = after
     return found, {}
 
 
-def _header(head: Head) -> Headers:
+def header_of(head: Head) -> Headers:
+    """Return the header that tells a head; none where nothing ever moved."""
     return {chain.HEADER: chain.to_text(head)} if head.sequence else {}

@@ -14,7 +14,7 @@ from killick.errors import BadDigest, NotFound
 from killick.manifest import Descriptor
 from killick.names import is_path
 from killick.repository import Holders, Mountable, Upload, Uploads
-from killick.server.bodies import content_length, gathered
+from killick.server.bodies import Behind, content_length, gathered
 from killick.server.calls import Call
 from killick.server.responses import Refused, empty
 from killick.wire.ranges import held, parse_content_range
@@ -41,7 +41,7 @@ async def begin(call: Call) -> Response:
         return answer
     finished = False
     try:
-        await _append(call, upload)
+        await _append(call, upload, _check_range(call, upload))
         d = await run_in_threadpool(upload.commit, wanted)
         finished = True
     finally:
@@ -62,8 +62,8 @@ def _begin(call: Call, algorithm: str) -> Upload:
 
 async def append(call: Call) -> Response:
     """PATCH: take the next piece."""
-    upload = await _find(call)
-    await _append(call, upload)
+    upload, position = await run_in_threadpool(_resume, call)
+    await _append(call, upload, position)
     return _accepted(call, upload, 202)
 
 
@@ -73,20 +73,19 @@ async def finish(call: Call) -> Response:
     if digest is None:
         raise BadDigest("the upload can't be finished without its digest in the query")
     wanted = Digest.parse(digest)
-    upload = await _find(call)
-    await _append(call, upload)
+    upload, position = await run_in_threadpool(_resume, call)
+    await _append(call, upload, position)
     return _created(call, await run_in_threadpool(upload.commit, wanted))
 
 
 async def status(call: Call) -> Response:
     """GET: say how much has come."""
-    return _accepted(call, await _find(call), 204)
+    return _accepted(call, await run_in_threadpool(_find, call), 204)
 
 
 async def cancel(call: Call) -> Response:
     """DELETE: forget the upload."""
-    upload = await _find(call)
-    await run_in_threadpool(upload.cancel)
+    await run_in_threadpool(lambda: _find(call).cancel())
     return empty(204)
 
 
@@ -97,16 +96,22 @@ def _uploads(call: Call) -> Uploads:
     return call.site.spool.at(call.name, repository)
 
 
-async def _find(call: Call) -> Upload:
-    return await run_in_threadpool(lambda: _uploads(call).upload(call.item))
+def _find(call: Call) -> Upload:
+    return _uploads(call).upload(call.item)
 
 
-async def _append(call: Call, upload: Upload) -> None:
-    position = await run_in_threadpool(_check_range, call, upload)
-    async with aclosing(gathered(call, call.site.limits.blob - position)) as pieces:
-        async for piece in pieces:
-            await run_in_threadpool(_write, call, upload, position, piece)
-            position += len(piece)
+def _resume(call: Call) -> tuple[Upload, int]:
+    """Return the upload, and the position at which the body goes on with it."""
+    upload = _find(call)
+    return upload, _check_range(call, upload)
+
+
+async def _append(call: Call, upload: Upload, position: int) -> None:
+    most = call.site.limits.blob - position
+    async with Behind() as behind, aclosing(gathered(call, most)) as batches:
+        async for pieces in batches:
+            await behind.do(_write, call, upload, position, pieces)
+            position += sum(map(len, pieces))
 
 
 def _check_range(call: Call, upload: Upload) -> int:
@@ -125,10 +130,11 @@ def _check_range(call: Call, upload: Upload) -> int:
     return stated.start
 
 
-def _write(call: Call, upload: Upload, position: int, piece: bytearray) -> None:
+def _write(call: Call, upload: Upload, position: int, pieces: list[bytes]) -> None:
     if upload.size != position:
         raise _out_of_order(call, upload)
-    upload.write(piece)
+    for piece in pieces:
+        upload.write(piece)
 
 
 def _out_of_order(call: Call, upload: Upload) -> Refused:

@@ -175,12 +175,12 @@ class Database:
         connection.close()  # if it was the last one, the log went with it
         self._safe_log = None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
         address = f"file:{quote(str(self.path.absolute()))}?{self._flags}"
         try:
             connection = sqlite3.connect(
                 address,
-                timeout=BUSY_SECONDS,
+                timeout=timeout,
                 isolation_level=None,
                 check_same_thread=False,
                 uri=True,
@@ -196,6 +196,14 @@ class Database:
             connection.close()
             raise translate(error, self.path) from error
         return connection
+
+    def hasty(self) -> sqlite3.Connection:
+        """Return a connection to read with that never waits for others; the caller closes it.
+
+        Raises:
+            StoreError: there is none to be had.
+        """
+        return self._connect(timeout=0)
 
     def close(self) -> None:
         """Close the idle connections; those that are lent are closed when they come back."""

@@ -19,7 +19,7 @@ from killick.store import durable
 
 PIPELINE_FROM = 4 * 1024 * 1024
 _BUFFERS = 8
-_FLUSH_EVERY = 32 * 1024 * 1024
+FLUSH_EVERY = 32 * 1024 * 1024
 
 Pulse = Callable[[], None]
 
@@ -88,18 +88,17 @@ def _piped(source: BinaryIO, sink: Sink, verifier: Verifier, pulse: Pulse) -> No
                 break
             durable.write(sink.descriptor, piece, sink.path)
             unflushed += len(piece)
-            if unflushed >= _FLUSH_EVERY:
-                _start_flush(sink.descriptor, unflushed)
+            if unflushed >= FLUSH_EVERY:
+                end = os.lseek(sink.descriptor, 0, os.SEEK_CUR)
+                start_flush(sink.descriptor, end - unflushed, end)
                 unflushed = 0
             pulse()
 
 
-def _start_flush(descriptor: int, count: int) -> None:
-    """Let the disk begin on the last `count` bytes, so that the fsync at the end is short."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    end = os.lseek(descriptor, 0, os.SEEK_CUR)
-    os.posix_fadvise(descriptor, end - count, count, os.POSIX_FADV_DONTNEED)
+def start_flush(descriptor: int, start: int, end: int) -> None:
+    """Let the disk begin on these bytes of a file, so that the fsync at the end is short."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
 
 
 class _Hashing:

@@ -36,6 +36,7 @@ from killick.store import graph, immutable, ledger, reading, referring
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.commit import find_repository, repository_id
 from killick.store.context import Context
+from killick.store.glance import Remembered
 from killick.store.ingest import ingest
 from killick.store.intake import Intake
 from killick.store.uploads import UploadSessions
@@ -59,6 +60,7 @@ class Rooms:
     blobs: Blobs
     intake: Intake
     uploads: UploadSessions
+    remembered: Remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class StoreRepository:
         self._intake = rooms.intake
         self._leases = rooms.intake.leases
         self._uploads = rooms.uploads
+        self._remembered = rooms.remembered
 
     # Content
 
@@ -110,7 +113,7 @@ class StoreRepository:
         stream = self._blobs.open(found.held, start)
         if stream is None:
             raise self._unknown(d.digest, document=d.is_document)
-        return stream
+        return self._remembered.passing(d, stream) if d.is_document and not start else stream
 
     def put(self, d: Descriptor, source: BinaryIO, /) -> None:
         """Take the whole of `source` as the content of `d`; verified, durable and visible after.
@@ -247,14 +250,16 @@ class StoreRepository:
             wish = ledger.Wish(tag, to, cause, expected)
             return ledger.move(connection, self._context, self.name, wish)
 
-    def recall(self, told: Iterable[Move], /, origin: str) -> int:
+    def recall(self, told: Iterable[Move], /, origin: str, *, authoritative: bool = False) -> int:
         """Record what another ledger tells of tags of this name, oldest first, in one transaction.
 
-        It goes into the series of `origin` (never a local one), as told, and not authoritative;
-        what was told before is left out. Returns how many moves were new.
+        It goes into the series of `origin` (never a local one), as told; `authoritative` says that
+        it is the registry called so that told it. What was told before is left out. Returns how
+        many moves were new.
         """
         with self._database.writing() as connection:
-            return ledger.recall(connection, self._context, self.name, told, origin)
+            source = ledger.Teller(origin, authoritative)
+            return ledger.recall(connection, self._context, self.name, told, source)
 
     def keep(self, d: Descriptor, /) -> None:
         """Keep an image that no tag names, until it is deleted by digest.

@@ -24,7 +24,7 @@ from killick.repository import BLOB_TYPE
 from killick.store import durable, locks
 from killick.store.context import Context
 from killick.store.intake import Intake, OpenFile
-from killick.store.receive import rehash
+from killick.store.receive import FLUSH_EVERY, rehash, start_flush
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _MOST_REMEMBERED = 256
@@ -108,7 +108,10 @@ class StoreUpload:
                 os.ftruncate(file.descriptor, self.size)
                 raise
             self._remembered.wrote(file.path, self.size, data)
+            before = self.size
             self.size += len(data)
+            if before // FLUSH_EVERY < self.size // FLUSH_EVERY:
+                start_flush(file.descriptor, before - before % FLUSH_EVERY, self.size)
 
     def commit(self, digest: Digest | None = None, /) -> Descriptor:
         """Verify what came, make it durable and visible; the session ends.
