@@ -80,13 +80,15 @@ def _ask(connection, more, method, path, body, expected, kind="application/octet
 
 
 def wait(host: str, process: subprocess.Popen, log: Path) -> None:
-    name, port = host.split(":")
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex((name, int(port))) == 0:
-                return
+    """Waits until a request is answered: a port may be open long before."""
+    for _ in range(1200):
+        probe = http.client.HTTPConnection(host, timeout=10)
+        with contextlib.closing(probe), contextlib.suppress(OSError, http.client.HTTPException):
+            probe.request("GET", "/v2/")
+            probe.getresponse().read()
+            return
         if process.poll() is not None:
             break
-        time.sleep(0.05)
+        time.sleep(0.01)
     process.kill()
     raise RuntimeError(f"the registry did not start: {log.read_text()[-500:]}")

@@ -29,6 +29,7 @@ class Server:
     process: subprocess.Popen
     folder: Path
     headers: dict[str, str]
+    start: float  # seconds until it answered
 
     def environment(self) -> dict[str, str]:
         """What lets crane in."""
@@ -52,11 +53,12 @@ def running(name: str, folder: Path, *, data: Path | None = None) -> Iterator[Se
         host = f"127.0.0.1:{probe.getsockname()[1]}"
     command, headers = COMMANDS[name](folder, host, data or folder / "data")
     env = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
+    began = time.perf_counter()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
     try:
         registry.wait(host, process, folder / "log")
-        yield Server(name, host, process, folder, headers)
+        yield Server(name, host, process, folder, headers, time.perf_counter() - began)
     finally:
         process.terminate()
         process.wait(60)
@@ -78,7 +80,9 @@ def versions() -> dict[str, str]:
 
 def _killick(folder: Path, host: str, data: Path) -> tuple[list[str], dict[str, str]]:
     add = [*KILLICK, "user", "add", USER, "--admin", "--password-stdin", "--root", str(data)]
-    subprocess.run(add, input=f"{PASSWORD}\n", text=True, capture_output=True, check=True)
+    added = subprocess.run(add, input=f"{PASSWORD}\n", text=True, capture_output=True, check=False)
+    if added.returncode and "already" not in added.stderr:
+        raise RuntimeError(added.stderr)
     basic = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
     (folder / "docker").mkdir()
     (folder / "docker" / "config.json").write_text(json.dumps({"auths": {host: {"auth": basic}}}))
@@ -114,10 +118,3 @@ def _peak(pid: int) -> float:
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
     return 0.0
-
-
-def ready_after(data: Path, folder: Path) -> float:
-    """Seconds from the start of Killick over a folder until it answers."""
-    start = time.perf_counter()
-    with running("killick", folder, data=data):
-        return time.perf_counter() - start
