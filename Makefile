@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself, once; see tools/setup.
 .DEFAULT_GOAL := help
-.PHONY: help demo test compat faults bench format lock clean
+.PHONY: help demo test compat faults fuzz bench format lock clean
 
 help: ## what there is
 	@echo "Killick: container images by digest."
@@ -19,8 +19,11 @@ compat: ## tests against real peers: docker, skopeo, crane and others, as far as
 	@.venv/bin/pytest tests/compat
 
 faults: ## killed, cut off and filled up: is all there? (LONG=1 for every point; as root for power cuts)
-	@tools/setup run
+	@tools/setup dev
 	@PYTHONPATH=tests .venv/bin/python -m faults $(if $(LONG),--long) $(FAULTS)
+
+fuzz: ## every parser under bytes that nobody meant well with (SECONDS=60 each; FUZZ=--only=tar)
+	@tools/fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(FUZZ)
 
 bench: ## speed beside crane, skopeo and docker, as far as installed (BENCH=--quick for small sizes)
 	@tools/setup run

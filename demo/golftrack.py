@@ -1,6 +1,7 @@
 """Plays the story of golftrack:1.5 with the real command and a real registry.
 
-Everything lives in one temporary folder, removed at the end unless KEEP=1.
+Everything lives in one temporary folder, removed at the end unless KEEP=1. Where Docker or Podman
+can be used, real containers run the images, and the story ends with who runs which.
 """
 
 import os
@@ -12,6 +13,8 @@ import tempfile
 import textwrap
 import time
 from pathlib import Path
+
+from engines import COMMAND, Engine, engine
 
 HERE = Path(__file__).parent
 KILLICK = [sys.executable, "-m", "killick"]
@@ -32,8 +35,10 @@ def tell(text: str) -> None:
 class Stage:
     """A folder with a store and a registry, and a way to run commands on them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, engine: Engine | None, reason: str) -> None:
         self.root = root
+        self.engine = engine
+        self.reason = reason
         self.environment = os.environ | {
             "KILLICK_STORE": str(root / "store"),
             "KILLICK_CONFIG": str(root / "config.toml"),
@@ -60,6 +65,21 @@ class Stage:
     def quietly(self, *command: str, **environment: str) -> None:
         """Run a command that is not part of the story."""
         subprocess.run(list(command), env=self.environment | environment, check=True)
+
+    def start(self, name: str, image: str) -> None:
+        """Start a container, if there is an engine; pull its image before."""
+        if self.engine is not None:
+            called = self.engine.prefix + name
+            shown = f"$ {self.engine.name} run -d --name {called} {image} {' '.join(COMMAND)}"
+            print("\n" + paint("1", shown), flush=True)
+            if not self.engine.run(name, image):
+                print(f"({name} was made, but can't be started here)", flush=True)
+
+    def bring(self, image: str) -> None:
+        """Let the engine pull an image."""
+        if self.engine is not None:
+            print("\n" + paint("1", f"$ {self.engine.name} pull {image}"), flush=True)
+            self.engine.pull(image)
 
     def serve(self) -> None:
         """Start a registry on a free port of loopback."""
@@ -99,11 +119,16 @@ def play(stage: Stage) -> None:
     stage.run("cp", f"oci:{layout}:buggy", image)
     stage.run("pull", image)
     old = stage.run("digest", image).strip()
+    stage.bring(image)
+    stage.start("web-1", image)
+    stage.start("web-2", image)
 
     tell("The fix is built and, by mistake, pushed as 1.5 again. Whoever pulls now gets another "
          "image under the same name.")  # fmt: skip
     stage.run("cp", f"oci:{layout}:fixed", image)
     stage.run("pull", image)
+    stage.bring(image)
+    stage.start("web-3", image)
 
     tell("With most tools the story ends here: 1.5 is 1.5. Killick knows both by their digests, "
          "and what the tag pointed to before.")  # fmt: skip
@@ -119,19 +144,36 @@ def play(stage: Stage) -> None:
     tell("And this is who moved the name, when, and from which digest to which.")
     stage.run("log", image)
     stage.run("verify", "--all")
+    ask_who_runs_what(stage, image)
+
+
+def ask_who_runs_what(stage: Stage, image: str) -> None:
+    """End with the question that it is all for."""
+    if stage.engine is None:
+        tell("Skipped, as no container engine can be used here: killick where, which shows who "
+             "runs the buggy image and who the fixed one.")  # fmt: skip
+        print(f"\n({stage.reason})")
+        return
+    tell(f"Three containers run, and to {stage.engine.name} all three are golftrack:1.5. Which of "
+         "them have the bug? The old digest gets an advisory, and Killick looks.")  # fmt: skip
+    stage.run("flag", f"{image}~1", "--id", "CVE-2026-0018", "--fixed-by", image)
+    stage.run("fleet", "add", "web1", stage.engine.url)
+    stage.run("ps")
+    stage.run("where", image)
 
 
 def main() -> None:
     """Play, and clean up."""
     keep = os.environ.get("KEEP") == "1"
     root = Path(tempfile.mkdtemp(prefix="killick-demo-"))
-    stage = Stage(root)
-    try:
-        play(stage)
-    finally:
-        if not keep:
-            stage.stop()
-            shutil.rmtree(root)
+    with engine() as (found, reason):
+        stage = Stage(root, found, reason)
+        try:
+            play(stage)
+        finally:
+            if not keep:
+                stage.stop()
+                shutil.rmtree(root)
     if keep:
         tell("Kept, with the registry running. Try next:")
         print(f"\nexport KILLICK_STORE={root}/store")

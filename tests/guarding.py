@@ -59,8 +59,8 @@ class World:
         )
         return AccountsGate(replace(parts, clock=self.clock) if self.clock else parts)
 
-    def client(self, public_url=None):
-        operations = Operations(public_url=public_url)
+    def client(self, **options):
+        operations = Operations(**options)
         return TestClient(application(self.registry, self.gate, operations=operations))
 
     def add(self, name, password=PASSWORD, **facts):

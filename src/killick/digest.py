@@ -115,7 +115,7 @@ _HINT = "write it as sha256:<64 hexadecimal digits>"
 def _hasher(algorithm: str) -> Hasher:
     if algorithm not in _HEX_LENGTHS:
         raise UnverifiableDigest(
-            f"content can't be verified by the digest algorithm {algorithm!r}",
+            f"content can't be verified by the digest algorithm {algorithm[:40]!r}",
             hint="use an image whose digests are sha256 or sha512",
         )
     return hashlib.new(algorithm, usedforsecurity=True)

@@ -32,11 +32,12 @@ def to_json(snapshot: Snapshot) -> dict[str, Any]:
         "engine": snapshot.engine,
         "taken": rfc3339(snapshot.taken),
         "failure": snapshot.failure,
-        "containers": [_container_to_json(container) for container in snapshot.containers],
+        "containers": [container_to_json(container) for container in snapshot.containers],
     }
 
 
-def _container_to_json(container: Container) -> dict[str, Any]:
+def container_to_json(container: Container) -> dict[str, Any]:
+    """Return the object for one container."""
     workload = container.workload
     return {
         "id": container.id,
@@ -77,14 +78,20 @@ def from_json(value: object, where: str) -> Snapshot:
         engine=reader.text(fields, "engine"),
         taken=reader.time(fields, "taken"),
         containers=tuple(
-            _container(_Reader(f"{where}, container {number}"), item)
+            container_from_json(item, f"{where}, container {number}")
             for number, item in enumerate(containers, 1)
         ),
         failure=reader.optional(fields, "failure"),
     )
 
 
-def _container(reader: _Reader, value: object) -> Container:
+def container_from_json(value: object, where: str) -> Container:
+    """Return the container in a parsed object; `where` names it in errors.
+
+    Raises:
+        ContentError, LimitExceeded: as `from_json`.
+    """
+    reader = _Reader(where)
     fields = reader.mapping(value, "")
     identifier, role = reader.text(fields, "id"), reader.optional(fields, "role") or "container"
     if role not in _ROLES:

@@ -35,6 +35,8 @@ DOCKER_SCHEMA_1 = (
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
 )
 
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+
 MANIFEST_TYPES = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
 DOCUMENT_TYPES = MANIFEST_TYPES | INDEX_TYPES
@@ -170,6 +172,15 @@ class _Document:
         """The descriptor of what this document is about (a signature's image), if any."""
         value = self.fields.get("subject")
         return None if value is None else Descriptor.from_json(value, "the subject")
+
+    @property
+    def base(self) -> Digest | None:
+        """The image that this says it was built on (OCI annotations.md), None if it names none."""
+        try:
+            found = Digest.parse(self.annotations.get(BASE_DIGEST, ""))
+        except (BadDigest, ContentError):
+            return None
+        return found if found.verifiable else None
 
     def as_referrer(self) -> Descriptor:
         """Return the descriptor by which the referrers API lists this (distribution-spec)."""

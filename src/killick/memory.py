@@ -15,7 +15,6 @@ from killick import immutability
 from killick.chain import EMPTY, entry_hash
 from killick.digest import CANONICAL, Bytes, Digest, Verifier, chunks, verify
 from killick.errors import (
-    BadDigest,
     BlobUnknown,
     Conflict,
     ContentError,
@@ -24,6 +23,7 @@ from killick.errors import (
     TagUnknown,
     UploadUnknown,
 )
+from killick.knowledge import Advisory, Node, NodeKind, Stay
 from killick.manifest import (
     OCI_CONFIG,
     OCI_LAYER,
@@ -36,27 +36,15 @@ from killick.manifest import (
 )
 from killick.moments import utc_now
 from killick.names import Tag
-from killick.repository import (
-    ANYTHING,
-    BLOB_TYPE,
-    LOCAL,
-    Advisory,
-    Cause,
-    Expected,
-    Head,
-    Move,
-    Node,
-    NodeKind,
-    Presence,
-    Stay,
-)
+from killick.repository import ANYTHING, BLOB_TYPE, LOCAL, Cause, Expected, Head, Move, Presence
 from killick.rules import EASY, Policy
+from killick.sightings import MemorySightings
 
 _AS: tuple[NodeKind, ...] = ("config", "manifest", "index", "layer", "diff", "blob")
 """What counts first where parents disagree on what a child is."""
 
 
-class MemoryRegistry:
+class MemoryRegistry(MemorySightings):
     """Repositories that last as long as the process. `actor` and `clock` go into the ledgers."""
 
     def __init__(
@@ -65,13 +53,14 @@ class MemoryRegistry:
         clock: Callable[[], datetime] = utc_now,
         policy: Policy = EASY,
     ) -> None:
+        super().__init__(clock)
         self.policy = policy
         self._actor = actor
         self._clock = clock
         self._lock = threading.Lock()
         self._repositories: dict[str, MemoryRepository] = {}
         self._known: dict[Digest, Document | Config] = {}
-        self._advisories: dict[str, Advisory] = {}
+        self._advisories: dict[tuple[str, str], Advisory] = {}
 
     def repository(self, name: str, /) -> MemoryRepository:
         """Return the repository called `name`, made if it is new."""
@@ -94,7 +83,7 @@ class MemoryRegistry:
         if found is not None:
             kind: NodeKind = "index" if isinstance(found, Index) else "manifest"
             children = tuple(replace(c.plain(), platform=c.platform) for c in found.children())
-            return Node(digest, kind, found.media_type, len(found.raw), children, base=_base(found))
+            return Node(digest, kind, found.media_type, len(found.raw), children, base=found.base)
         ranked = [
             (_AS.index(kind), kind, child)
             for parent in list(self._known.values())
@@ -132,17 +121,18 @@ class MemoryRegistry:
         yield from list(self._advisories.values())
 
     def advise(self, advisory: Advisory, /) -> bool:
-        """Keep a document; False where one of that identifier, as new or newer, is kept."""
-        kept = self._advisories.get(advisory.vex.identifier)
+        """Keep a document; False where as new a one of that identifier and source is kept."""
+        key = (advisory.vex.identifier, advisory.source)
+        kept = self._advisories.get(key)
         if kept is not None and kept.vex.version >= advisory.vex.version:
             return False
-        self._advisories.pop(advisory.vex.identifier, None)
-        self._advisories[advisory.vex.identifier] = advisory
+        self._advisories.pop(key, None)
+        self._advisories[key] = advisory
         return True
 
-    def retract(self, identifier: str, /) -> bool:
-        """Forget the document called so; False where there is none."""
-        return self._advisories.pop(identifier, None) is not None
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
+        return self._advisories.pop((advisory.vex.identifier, advisory.source), None) is not None
 
     def holders(self, digest: Digest, /) -> Iterator[str]:
         """Yield the names of the repositories that have a blob."""
@@ -472,9 +462,3 @@ def _diff_ids(config: Config) -> tuple[Digest, ...]:
     with suppress(ContentError):
         return config.diff_ids
     return ()
-
-
-def _base(document: Document) -> Digest | None:
-    with suppress(BadDigest, ContentError):
-        return Digest.parse(document.annotations.get("org.opencontainers.image.base.digest", ""))
-    return None

@@ -8,15 +8,18 @@ later, by looking the digest up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from killick.platforms import Platform
 
 Role = Literal["container", "init", "ephemeral", "volume"]
 """What an image is there for; `init`, `ephemeral` and `volume` are a pod's."""
+
+_DIGITS = re.compile(r"(?:([a-z0-9]+(?:[.+_-][a-z0-9]+)*):)?\b([0-9a-fA-F]{64,128})\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,9 @@ class Snapshot:
     """What one engine said at one moment; or, in `failure`, why it could not be asked.
 
     `host` is the engine's name in the report (as added, else its address or host name), `engine`
-    its kind: `docker`, `podman`, `containerd`, `cri-o`, `kubernetes`, `inventory`.
+    its kind: `docker`, `podman`, `containerd`, `cri-o`, `kubernetes`, `inventory`. Where it is kept
+    and told again (`Sightings.snapshots`) it can have both: what the engine said when it last
+    answered, and why it could not be asked since.
     """
 
     host: str
@@ -78,3 +83,58 @@ class Snapshot:
     taken: datetime
     containers: tuple[Container, ...] = ()
     failure: str | None = None
+
+
+def digests_in(container: Container) -> tuple[str, ...]:
+    """Return every digest that stands in what is told of a container, once, as `sha256:…`.
+
+    64 digits alone are read as sha256, for so Podman writes an image ID.
+    """
+    words = [container.image, *(claim.value for claim in container.claims), *container.names]
+    found = (match for text in words for match in _DIGITS.finditer(text))
+    return tuple(
+        dict.fromkeys(
+            f"{match[1] or 'sha256'}:{match[2].lower()}"
+            for match in found
+            if match[1] or len(match[2]) == 64
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A container as it was when it was last seen so, and since when it was seen so.
+
+    Whether it was there all the time in between is not said.
+    """
+
+    host: str
+    engine: str
+    first: datetime
+    last: datetime
+    container: Container
+
+
+@runtime_checkable
+class Sightings(Protocol):
+    """A registry that keeps what engines said (a capability of `killick.repository.Registry`)."""
+
+    def report(self, snapshot: Snapshot, /) -> None:
+        """Keep a snapshot: the newest of its host, and of older ones what it does not repeat."""
+        ...
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Yield the newest snapshot of each host, in the order of their names."""
+        ...
+
+    def sightings(self, words: str, /) -> Iterator[Sighting]:
+        """Yield the sightings of containers of this ID, or of which this digest was told.
+
+        What was seen last comes first. A digest is written in full, with its algorithm; an ID
+        without what Kubernetes puts before it (`containerd://`).
+        """
+        ...
+
+    def forget(self, host: str, /) -> bool:
+        """Forget all about a host; False where nothing is known of it."""
+        ...

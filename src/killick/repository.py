@@ -11,7 +11,7 @@ besides what they name. All are safe to call from several threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,10 +20,8 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from killick.digest import CANONICAL, Bytes, Digest
-from killick.manifest import Config, Descriptor, Document
+from killick.manifest import Descriptor
 from killick.names import Tag
-from killick.openvex import Vex
-from killick.platforms import Platform
 
 BLOB_TYPE = "application/octet-stream"
 LOCAL: Final = "local"
@@ -463,99 +461,4 @@ class Knowing(Protocol):
 
         An index is complete when every child is. False may also mean that it takes a walk to know.
         """
-        ...
-
-
-NodeKind = Literal["index", "manifest", "config", "layer", "diff", "blob"]
-"""What some content is in images; `diff` is a layer's uncompressed tar, named by its diff ID."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What is known of some content, from documents that were once seen, here or elsewhere.
-
-    `children` are what an index or a manifest lists; None where it was never seen itself, and only
-    a parent names it. `platform` and `diff_ids` are a config's, None where that was never seen.
-    `base` is the image that a manifest says it was built on (the annotation
-    `org.opencontainers.image.base.digest`).
-    """
-
-    digest: Digest
-    kind: NodeKind
-    media_type: str
-    size: int | None
-    children: tuple[Descriptor, ...] | None = None
-    platform: Platform | None = None
-    diff_ids: tuple[Digest, ...] | None = None
-    base: Digest | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """A time during which a tag pointed to some content; `until` is None where it still does.
-
-    `origin` and `authoritative` are those of the move that began it, as in a `Cause`.
-    """
-
-    origin: str
-    repository: str
-    tag: Tag
-    since: datetime
-    until: datetime | None
-    authoritative: bool
-
-
-@runtime_checkable
-class Graph(Protocol):
-    """A registry that knows how content hangs together, also where the content is not (capability).
-
-    What a document says is kept for ever, as the ledger is: whoever asks what an old digest was
-    asks when it is gone. It says nothing about what is here.
-    """
-
-    def node(self, digest: Digest, /) -> Node | None:
-        """Return what is known of some content, None where nothing is."""
-        ...
-
-    def parents(self, digest: Digest, kind: NodeKind, /) -> Sequence[Digest]:
-        """Return the digests of what lists `digest` as its `kind`, in order (diff IDs: configs)."""
-        ...
-
-    def stays(self, digest: Digest, /) -> Sequence[Stay]:
-        """Return when which tags pointed to an index or a manifest, in all series, newest first."""
-        ...
-
-    def learn(self, digest: Digest, found: Document | Config, /) -> None:
-        """Keep what a document or a config says; its bytes were verified against `digest`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Advisory:
-    """A document of statements that is kept, and where it came from.
-
-    `source` is `flagged` where it was made here, else a file's name or a repository's.
-    """
-
-    vex: Vex
-    source: str
-
-
-FLAGGED: Final = "flagged"
-
-
-@runtime_checkable
-class Advising(Protocol):
-    """A registry that keeps what is said about vulnerabilities in images (capability)."""
-
-    def advisories(self) -> Iterator[Advisory]:
-        """Yield the documents that are kept, oldest first."""
-        ...
-
-    def advise(self, advisory: Advisory, /) -> bool:
-        """Keep a document; False where one of that identifier, as new or newer, is kept already."""
-        ...
-
-    def retract(self, identifier: str, /) -> bool:
-        """Forget the document called so; False where there is none."""
         ...

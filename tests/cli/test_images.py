@@ -1,13 +1,19 @@
 """`killick images`: true pairs of tag and digest, and what tags used to mean."""
 
+import io
 import json
 
 import pytest
 
 import images as make
 from cli_runner import run
-from killick.manifest import parse_document
+from killick.manifest import MOST_DOCUMENT_BYTES, parse_document
+from killick.memory import MemoryRegistry
+from killick.names import Tag
 from killick.platforms import Platform
+from killick.rules import Policy
+from killick.store import Store
+from killick.transfer import copy, fetch_bytes
 from local_store import content, keep, local_store
 
 HOST = Platform.host()
@@ -207,3 +213,26 @@ def test_the_tree_says_what_is_not_held():
     assert [row.split()[-1] for row in rows[2:5]] == ["yes", "no", "no"]
     assert make.OCI_MANIFEST in rows[4]
     assert len(rows) == 6
+
+
+def test_an_image_that_came_without_a_part_is_marked_until_the_part_comes(tmp_path, monkeypatch):
+    """A served registry may have such; the local store gives them no name."""
+    root = tmp_path / "registry"
+    monkeypatch.setenv("KILLICK_STORE", str(root))
+    memory = MemoryRegistry().repository("m")
+    d = make.image(memory, {"app": b"x"}, HOST)
+    raw = fetch_bytes(memory, d, MOST_DOCUMENT_BYTES)
+    with Store(root, retention=None, policy=Policy(sparse=True)) as store:
+        repository = store.repository("registry.example/team/app")
+        repository.put(d, io.BytesIO(raw))
+        repository.tag(Tag("1.5"), d)
+    assert "(incomplete)" in run("images").out
+    assert [json.loads(line)["Complete"] for line in run("images", "--json").lines] == [False]
+    checked = run("verify")
+    assert checked.status == 0
+    assert checked.err.count("never came: the image was taken without it") == 2
+    with Store(root, retention=None) as store:
+        copy(memory, store.repository("registry.example/team/app"), d)
+    assert "(incomplete)" not in run("images").out
+    assert [json.loads(line)["Complete"] for line in run("images", "--json").lines] == [True]
+    assert "never came" not in run("verify").err

@@ -87,3 +87,17 @@ def test_log_of_nothing_is_not_found():
     assert ran.out == ""
     assert run("log", "--remote", "golftrack").status == 1
     assert run("log", "golftrack:1.5~1").status == 2
+
+
+def test_what_was_removed_is_said_to_be():
+    d = keep(build(b"to be removed"), tag="gone")
+    with local_store() as store:
+        store.repository("docker.io/library/golftrack").delete(d)
+    told = run("log", "golftrack:gone")
+    assert "pulled (content removed)" in told.out
+    documents = [json.loads(line) for line in run("log", "golftrack:gone", "--json").lines]
+    assert [(one["change"], one["content"]) for one in documents] == [
+        ("delete", None),
+        ("create", "removed"),
+    ]
+    assert not any(one["overriding"] for one in documents)

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from compat.cri import Containerd, containerd
+from compat.engines import Engine, docker_engine, podman_engine, runnable
+from compat.kube import Cluster, cluster
 from compat.processes import REQUIRED, Tool, daemon, find, free_port, killick_with, listens
 from compat.registries import Registry, distribution
 
@@ -87,8 +90,10 @@ def umoci(home: dict[str, str]) -> Tool:
 
 @pytest.fixture(scope="session")
 def podman(home: dict[str, str]) -> Iterator[Tool]:
+    runtime = find("runc", "crun")
     with _storage() as options:
-        yield Tool(find("podman"), *options, "--cgroup-manager", "cgroupfs", env=home)
+        more = ["--cgroup-manager", "cgroupfs", "--runtime", runtime]
+        yield Tool(find("podman"), *options, *more, env=home)
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +139,40 @@ def _storage() -> Iterator[list[str]]:
     """Options that give Podman or Buildah a storage of its own."""
     with _short_folder() as path:
         yield ["--root", f"{path}/root", "--runroot", f"{path}/run", "--storage-driver", "vfs"]
+
+
+@pytest.fixture(scope="session")
+def on_docker(docker: Tool) -> Iterator[Engine]:
+    """Docker, to be looked at."""
+    engine = docker_engine(docker)
+    yield engine
+    for identifier in engine.tool.run("ps", "-aq").split():
+        engine.remove(identifier)
+
+
+@pytest.fixture(scope="session")
+def on_podman(podman: Tool, home: dict[str, str]) -> Iterator[Engine]:
+    """Podman's service, to be looked at."""
+    with _short_folder() as root, podman_engine(podman, root, home) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def on_containerd(registry: Registry) -> Iterator[Containerd]:
+    """containerd with CRI, to be looked at."""
+    if os.geteuid() != 0:
+        pytest.skip("containerd has to be started as root")
+    registry.push("pause", runnable("pause"), "1")
+    with _short_folder() as root, containerd(root, f"{registry.host}/pause:1") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def on_kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A Kubernetes API, to be looked at: it has a node, and pods that the tests make."""
+    with cluster(tmp_path_factory.mktemp("kube")) as running:
+        running.node("node-1")
+        yield running
 
 
 @pytest.fixture

@@ -108,11 +108,12 @@ def image(
     *layers: Mapping[str, bytes],
     platform: str = "linux/amd64",
     form: Form = OCI_FORM,
+    command: Sequence[str] = ("/hello",),
     **fields: Any,
 ) -> Image:
     """One platform's image; further fields (as annotations, unknown ones) go into its manifest."""
     packed = [layer(files, form) for files in layers or ({"hello": b"hello\n"},)]
-    config = Blob(form.config, _config(packed, platform), form.algorithm)
+    config = Blob(form.config, _config(packed, platform, command), form.algorithm)
     document = {
         "schemaVersion": 2,
         "mediaType": form.manifest,
@@ -179,10 +180,10 @@ def _platform(text: str) -> dict[str, str]:
     return dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))
 
 
-def _config(layers: Sequence[Layer], platform: str) -> bytes:
+def _config(layers: Sequence[Layer], platform: str, command: Sequence[str]) -> bytes:
     document = {
         **_platform(platform),
-        "config": {"Cmd": ["/hello"], "Env": ["PATH=/usr/bin:/bin"]},
+        "config": {"Cmd": list(command), "Env": ["PATH=/usr/bin:/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [each.diff_id for each in layers]},
         "history": [{"created_by": f"layer {number}"} for number, _ in enumerate(layers)],
     }

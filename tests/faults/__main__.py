@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults import machine
+from faults.clocks import clocks
+from faults.contest import contest
 from faults.crash import crash_points
 from faults.cuts import power_cuts
 from faults.damage import damage
 from faults.errors import disk_errors
 from faults.leases import leases
+from faults.liars import liars
 from faults.order import order
 from faults.races import races
 from faults.results import skipped, table, write
 from faults.seeding import seeded
 from faults.served_crash import served_crash_points
+from faults.soak import soak
 from faults.tracing import spread
 from faults.world import World
 
@@ -35,6 +39,10 @@ KINDS = {
     "damage": damage,
     "leases": leases,
     "races": races,
+    "contest": contest,
+    "soak": soak,
+    "clocks": clocks,
+    "liars": liars,
     "seeds": seeded,
 }
 

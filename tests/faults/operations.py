@@ -14,7 +14,8 @@ NOT_FOUND = 4
 class Operation:
     """One command line. `again` are the statuses that a second run may end with.
 
-    `status` is that of a run that does what it has to do.
+    `status` is that of a run that does what it has to do. One that only `looks` acknowledges no
+    change: that it could not note what it saw is no loss.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Operation:
     promised: tuple[Promise, ...] = ()
     again: frozenset = field(default=frozenset({0}))
     status: int = 0
+    looks: bool = False
 
 
 def operations(world):
@@ -69,8 +71,13 @@ def operations(world):
             (Promise(KEPT, "1", old),),
         ),
         Operation("push", "begun", ("push", f"{pushed}:1")),
-        Operation("verify", "begun", ("verify",)),
+        Operation("verify", "begun", ("verify",), looks=True),
         Operation(
-            "verify of damage", "rotten", ("verify",), again=frozenset({FOUND}), status=FOUND
+            "verify of damage",
+            "rotten",
+            ("verify",),
+            again=frozenset({FOUND}),
+            status=FOUND,
+            looks=True,
         ),
     ]

@@ -122,10 +122,10 @@ _ALL = (
         COLLECT,
         (
             (
-                "                        gone += _drop_blob(connection, digest)\n"
-                "            self._unlink(gone)\n",
-                "                        gone += _drop_blob(connection, digest)\n"
-                "                self._unlink(gone)\n",
+                "                    gone += _drop_blob(connection, digest)\n",
+                "                    gone += _drop_blob(connection, digest)\n"
+                "                for d in gone:\n"
+                "                    durable.remove(self._blobs.path(d.digest))\n",
             ),
         ),
         operation="gc",
@@ -183,12 +183,12 @@ _ALL = (
         COLLECT,
         (
             (
-                "                    if graph.is_live(connection, repository, digest, retained):\n",
-                "                    if False:\n",
+                "                if graph.is_live(connection, repository, digest, retained):\n",
+                "                if False:\n",
             ),
             (
                 '"DELETE FROM member WHERE id = :id AND (unreachable < :before"\n'
-                '                        " OR (unreachable IS NOT NULL AND purged AND :purge))",',
+                '                    " OR (unreachable IS NOT NULL AND purged AND :purge))",',
                 '"DELETE FROM member WHERE id = :id AND (1 OR :before OR :purge)",',
             ),
         ),

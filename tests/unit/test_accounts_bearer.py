@@ -232,6 +232,15 @@ def test_keys_rotate_and_check_until_what_they_signed_runs_out(place, clock):
         signer.check(refresh, "refresh")
 
 
+def test_a_key_is_not_known_for_ever(place, clock):
+    ring = Keyring(place, clock)
+    key = ring.signing()
+    clock.now += SIGNS + LONGEST_LIFE - timedelta(seconds=1)
+    assert ring.known(key.id) == key
+    clock.now += timedelta(seconds=1)
+    assert ring.known(key.id) is None
+
+
 def test_without_the_file_of_keys_everybody_is_signed_out(signer, place):
     token = signer.sign(CLAIMS, "access")
     place.keys.unlink()

@@ -290,6 +290,16 @@ def test_a_register_that_can_not_be_read_lets_nobody_in(tmp_path):
         let_in(world, None)
 
 
+def test_a_register_that_appears_and_can_not_be_read_lets_nobody_in(tmp_path):
+    world = World(tmp_path, without=Policy(anonymous=ALL))
+    assert let_in(world, None).may("pull", "a")
+    world.place.make()
+    world.place.accounts.symlink_to(world.place.accounts)
+    assert world.gate.recall(None) is None
+    with pytest.raises(StoreError):
+        let_in(world, None)
+
+
 def test_memory_is_bounded(world, monkeypatch):
     monkeypatch.setattr(gate, "MOST_REMEMBERED", 3)
     world.add("ana")

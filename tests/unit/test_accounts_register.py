@@ -164,6 +164,19 @@ def test_every_change_has_a_stamp_of_its_own(tmp_path):
         assert looker.stamp() != version.stamp
 
 
+def test_a_later_file_can_not_pass_for_an_earlier_one(tmp_path):
+    """Its inode is not used again while it is remembered, whatever its time and size say."""
+    register, looker = Register(Place(tmp_path)), Register(Place(tmp_path))
+    register.change(lambda directory: directory.with_new(ANA))
+    version, before = looker.read(), Place(tmp_path).accounts.stat()
+    for number in range(1, 40):
+        stamp = f"{number:016x}"
+        register.change(lambda d, s=stamp: d.with_changed(replace(ANA, stamp=s)))
+        os.utime(Place(tmp_path).accounts, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert looker.stamp() != version.stamp
+    looker.close()
+
+
 def test_a_change_that_fails_changes_nothing(tmp_path):
     register = Register(Place(tmp_path))
     register.change(lambda directory: directory.with_new(ANA))

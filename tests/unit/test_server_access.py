@@ -29,6 +29,8 @@ PATHS = {
     "standing": "/v2/{}/_killick/tags",
     "rollback": "/v2/{}/_killick/rollback/1",
     "chain": "/v2/{}/_killick/chain",
+    "reports": "/v2/_killick/reports",
+    "containers": "/v2/_killick/containers",
     "chores": "/v2/_killick/chores",
     "chore": "/v2/_killick/chores/collect",
     "tags": "/v2/{}/tags/list",
@@ -150,6 +152,8 @@ NEEDS = {
     "upload": "push",
     "chores": "admin",
     "chore": "admin",
+    "reports": "report",
+    "containers": "admin",
 }
 """What endpoints need that are no content of a repository; all others by their method."""
 BY_METHOD = {"GET": "pull", "HEAD": "pull", "PUT": "push", "POST": "push", "DELETE": "delete"}
@@ -521,6 +525,7 @@ def test_the_audit_log_tells_what_was_done(world):
     assert world.events("manifest-deleted")[0]["digest"] == digest
     assert world.events("refused")[0]["need"] == "delete"
     assert {e["from"] for e in world.log} == {"testclient"}
+    assert len({e["request"] for e in world.log if e["event"] == "tag-moved"} - {None}) == 3
     assert {e["repository"] for e in world.log if e["event"] != "login"} == {"app"}
 
 

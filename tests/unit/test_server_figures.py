@@ -49,10 +49,10 @@ def test_the_histogram_is_cumulative_and_ends_with_all():
 
 def test_events_are_counted_by_their_label():
     figures = Figures()
-    figures.count("tag_moves", "rolled-back", 2)
+    figures.count("tag_moves", "rollback", 2)
     figures.count("tag_moves", "of a kind that is new")
-    assert 'killick_tag_moves_total{kind="rolled-back"} 2' in lines(figures)
-    assert 'killick_tag_moves_total{kind="other"} 1' in lines(figures)
+    assert 'killick_tag_moves_total{change="rollback"} 2' in lines(figures)
+    assert 'killick_tag_moves_total{change="other"} 1' in lines(figures)
     with pytest.raises(KeyError):
         figures.count("no such family", "x")
 

@@ -1,5 +1,7 @@
 """What is noted of requests, and what of it callers see."""
 
+import json
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -156,6 +158,22 @@ def test_the_figures(log):
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'killick_http_requests_total{method="GET",route="base",status="200"} 1' in answer.text
     assert answer.text.endswith("killick_uploads_open 3\n")
+
+
+def test_moves_of_tags_are_counted_by_what_they_did(log):
+    client = client_of(log)
+    media_type = "application/vnd.oci.image.index.v1+json"
+    empty = {"schemaVersion": 2, "mediaType": media_type, "manifests": []}
+    headers = {"content-type": media_type}
+    for document in (empty, empty | {"annotations": {}}, empty | {"annotations": {}}):
+        body = json.dumps(document).encode()
+        answer = client.put("/v2/a/manifests/1", content=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+    assert client.post("/v2/a/_killick/rollback/1").status_code == 200
+    assert client.delete("/v2/a/manifests/1").status_code == 202
+    told = client.get("/metrics").text.splitlines()
+    for change in ("create", "overwrite", "no-op", "rollback", "delete"):
+        assert f'killick_tag_moves_total{{change="{change}"}} 1' in told
 
 
 def test_chores_have_paths_of_their_own():

@@ -14,7 +14,7 @@ from killick.errors import KillickError
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.repository import Cause
-from killick.store import Store
+from killick.store import Store, collect, durable, graph, marking, pace
 from killick.transfer import copy, walk
 from stores import NAME, Clock, blob, file_of, files, put, read
 
@@ -306,6 +306,16 @@ def test_a_clock_that_jumps_deletes_nothing_that_is_needed(store, repository, cl
     assert removed(store) == {fresh.digest}
 
 
+def test_what_was_deleted_by_a_clock_that_was_ahead_goes_all_the_same(store, repository, clock):
+    clock.forward(days=3652)
+    d = put(repository, b"deleted in the future")
+    repository.delete(d)
+    clock.forward(days=-3652)
+    assert removed(store) == set()
+    clock.forward(minutes=30)
+    assert removed(store) == {d.digest}
+
+
 def test_files_without_rows_are_swept(store, repository, clock):
     repository.tag(TAG, image(repository))
     orphan = store.root / "blobs" / "sha256" / ("ab" * 32)
@@ -404,3 +414,95 @@ def test_collecting_while_others_push_loses_nothing(tmp_path):
         time.sleep(1.5)
         store.collect()
         assert {row.descriptor.digest for row in store.images(AMD64)} == tagged
+
+
+def test_a_collection_that_was_stopped_goes_on_later(store, repository, clock):
+    ds = {put(repository, b"%d" % i).digest for i in range(500)}
+    clock.forward(hours=1)
+    asked = iter([False] * 2)
+    first = store.collect(stop=lambda: next(asked, True))
+    assert not first.finished
+    assert 0 < first.count < 500
+    rest = store.collect()
+    assert rest.finished
+    assert {d.digest for d in (*first.removed, *rest.removed)} == ds
+    assert files(store.root / "blobs") == []
+
+
+def test_a_collection_names_only_so_many_and_counts_all(store, repository, clock, monkeypatch):
+    monkeypatch.setattr(collect, "MOST_NAMED", 3)
+    for i in range(5):
+        put(repository, b"%d" % i)
+    clock.forward(hours=1)
+    for collected in (store.collect(dry_run=True), store.collect()):
+        assert (len(collected.removed), collected.count, collected.size) == (3, 5, 5)
+
+
+def test_large_files_get_out_of_the_way_first(store, repository, clock, monkeypatch):
+    monkeypatch.setattr(collect, "_LARGE", 10)
+    removed_under_lock = []
+    monkeypatch.setattr(durable, "set_aside", lambda *paths: removed_under_lock.append(paths))
+    large = put(repository, bytes(11))
+    path = file_of(store, large)
+    clock.forward(hours=1)
+    store.collect()
+    ((source, doomed),) = removed_under_lock
+    assert source == path
+    # What a crash leaves there is swept.
+    doomed.write_bytes(b"x")
+    store.collect()
+    assert not doomed.exists()
+    assert files(store.root / "temporary") == []
+
+
+def test_no_batch_takes_longer_than_its_time(monkeypatch):
+    clock = count(0, 0.004)
+    monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
+    slept = []
+    monkeypatch.setattr(pace.time, "sleep", slept.append)
+    fetched = []
+    items = (fetched.append(n) or n for n in range(20))
+    batches = [list(batch) for batch in pace.Paced(items, most=6)]
+    assert [n for batch in batches for n in batch] == list(range(20))
+    assert max(map(len, batches)) == 3
+    assert slept == [pace.REST] * (len(batches) - 1)
+
+
+def brute_force(store, roots):
+    """Return what is reachable from `roots` (repository, digest), by edges and referrers."""
+    with store._context.database.reading() as connection:
+        edges = connection.execute("SELECT parent, child FROM edge").fetchall()
+        edges += connection.execute(
+            "SELECT subject, digest FROM document WHERE subject IS NOT NULL"
+        ).fetchall()
+        members = set(connection.execute("SELECT repository, digest FROM member"))
+    live, new = set(), set(roots) & members
+    while new:
+        live |= new
+        new = {(r, c) for r, d in new for p, c in edges if p == d} & members - live
+    return live
+
+
+def test_marking_finds_what_every_root_reaches_and_the_look_from_below_agrees(store, clock):
+    roots = set()
+    for number, name in enumerate((NAME, OTHER), 1):
+        repository = store.repository(name)
+        for n, tag in enumerate(("a", "b")):
+            root = multi_platform(repository, {"n": bytes([n])})
+            repository.tag(Tag(tag), root)
+            roots.add((number, str(root.digest)))
+            artifact(repository, artifact(repository, root), f"application/x{n}")
+        lost = image(repository, {"lost": b"1"})
+        artifact(repository, lost, "application/lost")
+        put(repository, b"loose")
+    context = store._context
+    with marking.marked(context) as connection:
+        rows = connection.execute(
+            "SELECT repository, digest, live.id IS NOT NULL FROM member"
+            " LEFT JOIN temp.live ON live.id = member.id"
+        ).fetchall()
+        for repository_id, digest, live in rows:
+            below = graph.is_live(connection, repository_id, digest, None)
+            assert below == bool(live)
+    assert {(r, d) for r, d, live in rows if live} == brute_force(store, roots)
+    assert any(not live for *_, live in rows)

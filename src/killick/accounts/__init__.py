@@ -11,11 +11,12 @@ from killick.accounts.gate import AccountsGate, Parts
 from killick.accounts.keyring import Keyring
 from killick.accounts.passwords import check_password, hashed, mint
 from killick.accounts.place import Place
-from killick.accounts.policy import Policy, Rule
+from killick.accounts.policy import READ_ONLY, Policy, Rule
 from killick.accounts.register import Register
 from killick.accounts.tries import Tries
 
 __all__ = [
+    "READ_ONLY",
     "AccessToken",
     "Account",
     "AccountsGate",

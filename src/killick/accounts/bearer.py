@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from killick.accounts import scopes
 from killick.accounts.keyring import LONGEST_LIFE, Keyring
 from killick.accounts.scopes import Scope
+from killick.bounds import bound
 from killick.errors import Unauthorized
 from killick.moments import utc_now
 
@@ -28,7 +29,7 @@ Use = Literal["access", "refresh"]
 SERVICE: Final = "killick"
 ALGORITHM: Final = "HS256"
 LIFE: Final[dict[Use, timedelta]] = {"access": timedelta(minutes=5), "refresh": LONGEST_LIFE}
-MOST_CHARACTERS: Final = 16 * 1024
+MOST_CHARACTERS: Final = bound(16 * 1024, "characters", "bearer token")
 SKEW: Final = 30
 """Seconds that the clock may have stepped back since a token was made."""
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from killick.bounds import bound
 from killick.errors import Conflict, LimitExceeded, NotFound, UsageError
 from killick.rights import ANONYMOUS, EVERYWHERE, RIGHTS, Right
 
-MOST_NAME_CHARACTERS: Final = 64
-MOST_ENTRIES: Final = 20_000
+MOST_NAME_CHARACTERS: Final = bound(64, "characters", "name of an account")
+MOST_ENTRIES: Final = bound(10_000, "entries", "accounts of a registry, and access tokens")
 """Accounts, and tokens, that one registry can have: all of them are held in memory."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")

@@ -24,13 +24,15 @@ _Entry = TypeVar("_Entry")
 
 
 def written(directory: Directory) -> bytes:
-    """Return a directory as JSON."""
-    value = {
-        "version": VERSION,
-        "accounts": [_account_json(account) for account in directory.accounts.values()],
-        "tokens": [_token_json(token) for token in directory.tokens.values()],
-    }
-    return json.dumps(value, indent=1).encode() + b"\n"
+    """Return a directory as JSON, an entry a line."""
+    accounts = (_account_json(account) for account in directory.accounts.values())
+    tokens = (_token_json(token) for token in directory.tokens.values())
+    parts = (
+        f'"version": {VERSION}',
+        f'"accounts": [{_lines(accounts)}]',
+        f'"tokens": [{_lines(tokens)}]',
+    )
+    return ("{" + ",\n".join(parts) + "}\n").encode()
 
 
 def read(data: bytes, place: str) -> Directory:
@@ -56,6 +58,10 @@ def read(data: bytes, place: str) -> Directory:
             hint="put it back from a backup; until then nobody is let in",
         ) from None
     return directory
+
+
+def _lines(entries: Iterable[Mapping[str, object]]) -> str:
+    return ",".join("\n" + json.dumps(entry) for entry in entries)
 
 
 def _account_json(account: Account) -> dict[str, object]:

@@ -27,7 +27,7 @@ from killick.accounts.tries import Tries
 from killick.accounts.view import Proof, View, name_and_password
 from killick.errors import Denied, KillickError, Throttled, Unauthorized
 from killick.moments import rfc3339, utc_now
-from killick.rights import Need, Who
+from killick.rights import RIGHTS, Need, Who
 
 MOST_REMEMBERED: Final = 10_000
 MOST_HEADER_CHARACTERS: Final = 16 * 1024 + 16
@@ -109,6 +109,9 @@ class AccountsGate:
 
     def refusal(self, caller: rights.Caller, need: Need, repository: str, /) -> KillickError:
         """Return what a caller is told who lacks a right; the same whether the place exists."""
+        view = self._view
+        if view is not None and need not in view.policy.most and need in RIGHTS:
+            return Denied("this registry is read-only for now")
         where = f" in {repository}" if repository else ""
         if isinstance(caller, Bearer) and caller.whole.looks(need, repository):
             return Unauthorized(f"the token was not made for this: {need}{where}")

@@ -13,10 +13,11 @@ import secrets
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from killick.bounds import bound
 from killick.errors import UsageError
 
 LEAST_CHARACTERS: Final = 8
-MOST_BYTES: Final = 72
+MOST_BYTES: Final = bound(72, "bytes", "password")
 COST: Final = 12
 """2 to this power rounds: about 0.2 s. Hashes of another cost are taken as they are."""
 

@@ -14,8 +14,10 @@ from typing import Final
 
 from killick.accounts.directory import AccessToken, Account
 from killick.errors import UsageError
-from killick.rights import REGISTRY, Right, check_pattern, check_right, fits
+from killick.rights import REGISTRY, RIGHTS, Right, check_pattern, check_right, fits
 
+READ_ONLY: Final[frozenset[Right]] = frozenset({"pull", "admin"})
+"""What can be done at most while nothing may change: an administrator may still look."""
 WITHOUT_RULES: Final[frozenset[Right]] = frozenset({"pull", "push"})
 _ACCOUNT_PATTERN = re.compile(r"[a-z0-9._*-]{1,64}")
 
@@ -67,13 +69,14 @@ class Policy:
     """All rules of one registry.
 
     `anonymous` is what callers without an account may do everywhere; `public` are the patterns of
-    repositories from which they may pull.
+    repositories from which they may pull. Nobody may do more than `most`.
     """
 
     rules: tuple[Rule, ...] = ()
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     anonymous: frozenset[Right] = frozenset()
     public: tuple[str, ...] = ()
+    most: frozenset[Right] = frozenset(RIGHTS)
 
     def __post_init__(self) -> None:
         """Look for words that mean nothing.
@@ -90,7 +93,7 @@ class Policy:
 
     def allows(self, account: Account, right: Right, repository: str) -> bool:
         """Return whether an account has a right in a repository."""
-        if not account.is_enabled:
+        if not account.is_enabled or right not in self.most:
             return False
         if account.is_admin:
             return True
@@ -105,7 +108,7 @@ class Policy:
     def allows_anonymous(self, right: Right, repository: str) -> bool:
         """Return whether anybody has a right in a repository."""
         if right in self.anonymous:
-            return True
+            return right in self.most
         return right == "pull" and any(fits(pattern, repository) for pattern in self.public)
 
     @property

@@ -14,10 +14,11 @@ from typing import NamedTuple
 from killick.accounts import form
 from killick.accounts.directory import Directory
 from killick.accounts.place import Place
+from killick.bounds import bound
 from killick.errors import LimitExceeded
 from killick.files import translating
 
-MOST_BYTES = 64 * 1024 * 1024
+MOST_BYTES = bound(64 * 1024 * 1024, "bytes", "file of accounts")
 
 Stamp = tuple[int, int, int] | None
 """What tells one version of the file from the others; None: there is no file."""

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from killick.bounds import bound
 from killick.errors import LimitExceeded
 from killick.names import is_path
 from killick.rights import REGISTRY, RIGHTS, Need
 
-MOST_SCOPES: Final = 100
+MOST_SCOPES: Final = bound(100, "scopes", "scopes that one token is asked for")
 _CATALOG = "catalog"
 _WHOLE = "killick"
 _ANY = "*"

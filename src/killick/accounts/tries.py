@@ -22,13 +22,14 @@ from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
 from killick.accounts.place import MODE, Place
+from killick.bounds import bound
 from killick.errors import StoreError, Throttled
 
-FREE_TRIES: Final = 5
-FREE_TRIES_OF_ADDRESS: Final = 30
+FREE_TRIES: Final = bound(5, "tries", "wrong passwords for an account without a wait")
+FREE_TRIES_OF_ADDRESS: Final = bound(30, "tries", "wrong passwords from an address without a wait")
 UNDER_ATTACK: Final = 50
 """Failed tries for one account, from anywhere, that have not been forgotten."""
-LONGEST_WAIT: Final = 15 * 60
+LONGEST_WAIT: Final = bound(15 * 60, "seconds", "wait after wrong passwords")
 FORGOTTEN: Final = 60 * 60
 """Seconds without a failure after which those before are forgotten."""
 REMEMBERED: Final = 30 * 24 * 60 * 60

@@ -41,6 +41,16 @@ VERBS: dict[str, dict[str, str]] = {
     "Ledger": {
         "log": "Show what tags pointed to, when, and who moved them",
         "rollback": "Move a tag back to what it pointed to before",
+        "what": "Explain any digest",
+    },
+    "Fleet": {
+        "where": "Show which containers run which images of a tag",
+        "ps": "List containers with the images that they really run",
+        "flag": "Say that an image is affected by a vulnerability, or fixed",
+        "unflag": "Take back what was said with flag",
+        "flags": "List what is said about vulnerabilities in images",
+        "fleet": "Say which engines there are, whose containers are looked at",
+        "scan": "Look at all containers, and remember what was seen",
     },
     "Store": {
         "verify": "Check what is stored against its digests",

@@ -11,11 +11,12 @@ from killick.rights import RIGHTS, Right, Who
 if TYPE_CHECKING:
     from killick.accounts import AccountsGate, Audit, Policy
     from killick.accounts.audit import Sink
+    from killick.accounts.register import Version
     from killick.server.configuration import Configuration
     from killick.server.configuration.access import Access, Anonymous
 
 
-def gate(root: Path, access: Access, *, alone: bool) -> AccountsGate:
+def gate(root: Path, configuration: Configuration, *, alone: bool) -> AccountsGate:
     """Return the gate of the registry in `root`; `alone`: only this machine can reach it.
 
     Raises:
@@ -23,12 +24,12 @@ def gate(root: Path, access: Access, *, alone: bool) -> AccountsGate:
     """
     from killick.accounts import AccountsGate, Keyring, Parts, Place, Register, Signer, Tries
 
-    place = Place(root)
+    place, access = Place(root), configuration.access
     return AccountsGate(
         Parts(
             register=Register(place),
-            policy=policy(access, access.anonymous or "none"),
-            without=policy(access, access.anonymous or ("all" if alone else "none")),
+            policy=policy(configuration, access.anonymous or "none"),
+            without=policy(configuration, access.anonymous or ("all" if alone else "none")),
             signer=Signer(Keyring(place)),
             tries=Tries(place),
             audit=audit_log(place.root, access),
@@ -37,38 +38,46 @@ def gate(root: Path, access: Access, *, alone: bool) -> AccountsGate:
 
 
 def check(root: Path, configuration: Configuration, *, alone: bool) -> None:
-    """See that it is said who may use a registry that others can reach, and no password is heard.
+    """See that it is said who may use a registry that others can reach.
 
     Raises:
         UsageError: it is not, or the rules contradict themselves, or passwords would go in clear.
         StoreError: the accounts can't be read.
     """
-    from killick.accounts import Place, Register
-
-    access, addr = configuration.access, configuration.addr
-    policy(access, "none")
-    version = Register(Place(root)).read()
-    if version.stamp is None and access.anonymous is None and not access.public and not alone:
+    addr, access = configuration.addr, configuration.access
+    policy(configuration, "none")
+    said = alone or access.anonymous is not None or access.public
+    if not said and _read(root).stamp is None:
         raise UsageError(
             f"{addr} can be reached from other machines, and there are no accounts",
             hint=f"make one (killick user add NAME --admin --root {root}), or say what anybody may"
             " do, by --anonymous pull or --anonymous all",
         )
-    if version.stamp is not None and not (
-        alone or configuration.tls.is_on or configuration.plain_http
-    ):
-        raise UsageError(
-            f"passwords would go over the network in clear, as {addr} is served without TLS",
-            hint="set tls.cert and tls.key; or plain_http, where a proxy in front speaks TLS",
-        )
 
 
-def announced(root: Path, access: Access, *, alone: bool) -> str:
+def check_wire(root: Path, configuration: Configuration) -> None:
+    """See that passwords do not travel readably to a registry that others can reach.
+
+    Raises:
+        UsageError: they would.
+        StoreError: the accounts can't be read.
+    """
+    if configuration.tls.is_on or configuration.plain_http or _read(root).stamp is None:
+        return
+    raise UsageError(
+        f"{configuration.addr} can be reached from other machines, and passwords would travel there"
+        " readably",
+        hint="turn TLS on (tls.cert and tls.key); or, where a proxy does that, add"
+        " --set plain_http=true",
+    )
+
+
+def announced(root: Path, configuration: Configuration, *, alone: bool) -> str:
     """Return who may do what, in a few words."""
-    from killick.accounts import Place, Register
-
-    exists = Register(Place(root)).exists
+    access, exists = configuration.access, _read(root).stamp is not None
     anonymous = access.anonymous or ("none" if exists or not alone else "all")
+    if anonymous == "all" and configuration.read_only:
+        anonymous = "pull"
     anybody = {"all": "anybody may pull, push and delete", "pull": "anybody may pull"}.get(
         anonymous, "anybody may pull from some repositories" if access.public else ""
     )
@@ -76,14 +85,15 @@ def announced(root: Path, access: Access, *, alone: bool) -> str:
     return ", ".join(["by accounts", *words] if exists else words) or "nobody may do anything"
 
 
-def policy(access: Access, anonymous: Anonymous) -> Policy:
+def policy(configuration: Configuration, anonymous: Anonymous) -> Policy:
     """Return the rules of a configuration.
 
     Raises:
         UsageError: one of them is wrong.
     """
-    from killick.accounts import Policy, Rule
+    from killick.accounts import READ_ONLY, Policy, Rule
 
+    access = configuration.access
     anybody: dict[Anonymous, frozenset[Right]] = {
         "none": frozenset(),
         "pull": frozenset({"pull"}),
@@ -95,7 +105,18 @@ def policy(access: Access, anonymous: Anonymous) -> Policy:
         groups={group.name: frozenset(group.accounts) for group in access.group},
         anonymous=anybody[anonymous],
         public=access.public,
+        most=READ_ONLY if configuration.read_only else frozenset(RIGHTS),
     )
+
+
+def _read(root: Path) -> Version:
+    from killick.accounts import Place, Register
+
+    register = Register(Place(root))
+    try:
+        return register.read()
+    finally:
+        register.close()
 
 
 def audit_log(root: Path, access: Access) -> Audit:

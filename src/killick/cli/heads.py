@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from killick.chain import follow, reached
 from killick.cli.printing import note
-from killick.errors import ContentError, HistoryRewritten, NotFound, StoreError
+from killick.errors import ContentError, HistoryRewritten, NotFound, StoreFull, StoreReadOnly
 from killick.repository import LOCAL, Head, Move
 from killick.wire.extensions import is_chained
 
@@ -112,7 +112,8 @@ def _followed(registry: RemoteRegistry, name: Name, start: Head) -> Head:
 
 def _keep(store: Store, name: Name, known: Sequence[Seen], now: Seen) -> None:
     if now not in known:
-        with suppress(StoreError):  # a store that can't be written to can't remember either
+        # A store that takes nothing more can't remember either; a disk that fails is no such thing.
+        with suppress(StoreReadOnly, StoreFull):
             store.keep_head(str(name), now)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from killick.server.configuration import Configuration, Setting
 
-_ROOMS = ("server", "store", "wire", "manifest", "strictjson", "names", "repository")
+_ROOMS = ("server", "accounts", "store", "wire", "manifest", "strictjson", "names", "repository")
 """Whose limits a served registry has."""
 
 

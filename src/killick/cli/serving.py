@@ -5,15 +5,18 @@ The applications are made in worker processes, so what makes them takes plain va
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import os
 import re
+import socket
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from killick.cli import guarding
-from killick.errors import UsageError
+from killick.errors import Unreachable, UsageError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 MOST_PORT = 65535
 MOST_WORKERS = 4
 """Workers that are started where nobody says how many: SQLite has one writer at a time."""
+PATIENCE = 5.0
+"""Seconds to wait for the answer to a ping."""
 LEASE = timedelta(hours=1)
 """How long what a registry said it has stays there, whatever happens to its tags."""
 _ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[^:\[\]]*):)?([0-9]{1,5})")
@@ -38,11 +43,10 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
 
     What its tags used to point to is kept for ever: nobody else may have it.
     """
-    from killick.rules import Policy
     from killick.server import BehindProxies, application, network
     from killick.store import Store
 
-    policy = Policy(sparse=True)
+    policy = configuration.policy
     store = Store(
         Path(root),
         actor=actor,
@@ -51,7 +55,7 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
         retention=None,
         policy=policy,
     )
-    gate = guarding.gate(Path(root), configuration.access, alone=is_alone(configuration))
+    gate = guarding.gate(Path(root), configuration, alone=is_alone(configuration))
 
     def close() -> None:
         gate.close()
@@ -84,6 +88,7 @@ def _limits(configuration: Configuration) -> Limits:
         idle=stated.idle.total_seconds(),
         threads=stated.threads,
         page=stated.page,
+        chunk=stated.chunk,
         rate=stated.rate,
         uploads=stated.uploads,
     )
@@ -123,15 +128,18 @@ def _access_log(configuration: Configuration, figures: Figures) -> AccessLog | N
     return AccessLog(path, line, lambda lines: figures.count("log_lines_dropped", "access", lines))
 
 
-def check(configuration: Configuration, place: Path) -> None:
-    """See that a configuration can be served, over the registry in the folder `place`.
+def check(configuration: Configuration, root: Path) -> None:
+    """See that a configuration can be served; `root` is where, unless it is the local store.
 
     Raises:
         UsageError: something in it can't be.
+        StoreError: the accounts can't be read.
     """
     alone = is_alone(configuration)
     if not configuration.store:
-        guarding.check(place, configuration, alone=alone)
+        guarding.check(root, configuration, alone=alone)
+        if not is_loopback(parse_address(configuration.addr)[0]):
+            guarding.check_wire(root, configuration)
     elif configuration.access.anonymous is None and not alone:
         raise UsageError(
             f"{configuration.addr} can be reached from other machines",
@@ -155,6 +163,30 @@ def _check_log(to: str) -> None:
             side="file",
             hint="off, stderr, or a file's path",
         ) from None
+
+
+def ping(configuration: Configuration) -> None:
+    """Ask the registry that runs with this configuration whether it is up.
+
+    Where it speaks TLS, it is up if it takes a connection: who asks from within has no name for it.
+
+    Raises:
+        Unreachable: it is not.
+    """
+    host, port = parse_address(configuration.addr)
+    place = ("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104 - compared with, not bound
+    try:
+        if configuration.tls.is_on:
+            socket.create_connection(place, timeout=PATIENCE).close()
+            return
+        connection = http.client.HTTPConnection(*place, timeout=PATIENCE)
+        with closing(connection):
+            connection.request("GET", "/healthz")
+            status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(f"nothing answers at {configuration.addr} ({error})") from None
+    if status != http.HTTPStatus.OK:
+        raise Unreachable(f"what answers at {configuration.addr} says {status}")
 
 
 def terms(configuration: Configuration) -> Terms:
@@ -193,9 +225,18 @@ def tls_files(configuration: Configuration) -> TlsFiles:
     return TlsFiles(stated.cert, stated.key, stated.minimum, stated.client_ca)
 
 
+def who_may(configuration: Configuration, root: Path) -> str:
+    """Return in a few words what callers may do."""
+    if configuration.store:
+        return "anybody may pull"
+    return guarding.announced(root, configuration, alone=is_alone(configuration))
+
+
 def is_alone(configuration: Configuration) -> bool:
-    """Return whether only this machine can reach the registry."""
-    return is_loopback(parse_address(configuration.addr)[0])
+    """Return whether only this machine can reach the registry, and no proxy on it is spoken of."""
+    access = configuration.access
+    seen_elsewhere = access.public_url is not None or access.trusted_proxies
+    return is_loopback(parse_address(configuration.addr)[0]) and not seen_elsewhere
 
 
 def parse_address(text: str) -> tuple[str, int]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from killick.client.announced import Announced
     from killick.client.dial import Dialer
     from killick.client.ledger import RemoteLedger, Told
+    from killick.observation import Snapshot
     from killick.repository import Historic
     from killick.wire.extensions import Extension
 
@@ -108,6 +109,18 @@ class RemoteRegistry:
         from killick.client.ledger import ledger_pages
 
         return ledger_pages(self._session, self.repository(name), after, most)
+
+    def report(self, snapshot: Snapshot) -> None:
+        """Tell the registry what an engine said.
+
+        Raises:
+            Unsupported: it takes no reports.
+            LimitExceeded: the report is larger than it would take.
+            Denied: it takes none from us.
+        """
+        from killick.client.reports import send
+
+        send(self._session, self._auth, snapshot)
 
     @cached_property
     def _announced(self) -> Announced:

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from killick.digest import Digest
 from killick.fleet.lore import Lore
 from killick.fleet.running import Running
+from killick.knowledge import Advisory
 from killick.openvex import Statement, Status
-from killick.repository import Advisory
+
+REGISTRY = "registry:"
+"""How the source of a document begins that was attached to an image in a repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Advice:
         self._lore = lore
         self._covering: dict[Digest, list[tuple[str, _Said]]] = defaultdict(list)
         self._fixes: dict[str, list[Digest]] = defaultdict(list)
-        self._settled = _settled([s for a in advisories for s in a.vex.statements])
+        self._settled = _settled([s for a in advisories for s in self._heard(a)])
         self.products = frozenset(product for _, product in self._settled)
         self.unseen: set[Digest] = set()
         for (vulnerability, product), statement in self._settled.items():
@@ -77,6 +80,28 @@ class Advice:
         per_candidate = [self._of(candidate, running) for candidate in _candidates(running)]
         concerned = sorted({v for found in per_candidate for v in found})
         return [self._finding(v, [found.get(v, []) for found in per_candidate]) for v in concerned]
+
+    def _heard(self, advisory: Advisory) -> list[Statement]:
+        """Return what a document may say: one that lies in a repository speaks of its images only.
+
+        Else whoever may push to one repository could say of any image that all is well.
+        """
+        if not advisory.source.startswith(REGISTRY):
+            return list(advisory.vex.statements)
+        home, subject = advisory.source.removeprefix(REGISTRY), advisory.vex.subject
+        return [
+            replace(s, products=own)
+            for s in advisory.vex.statements
+            if (own := tuple(d for d in s.products if d == subject or self._is_of(d, home)))
+        ]
+
+    def _is_of(self, digest: Digest, repository: str) -> bool:
+        """Whether a tag of a repository has or had an image, or an index that lists it."""
+        return any(
+            stay.repository == repository
+            for each in (digest, *self._lore.above(digest))
+            for stay in self._lore.stays(each)
+        )
 
     def _spread(self, vulnerability: str, product: Digest, statement: Statement) -> None:
         """Note what a statement covers."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 from killick.digest import Digest
 from killick.fleet.lore import Lore
@@ -18,34 +19,43 @@ class Bases:
 
     def __init__(self, lore: Lore, digests: Iterable[Digest]) -> None:
         self._lore = lore
-        self._digests = set(digests)
         self._configs: set[Digest] = set()
-        self._stacks: set[tuple[Digest, ...]] = set()
-        for digest in tuple(self._digests):
+        self._stacks: dict[tuple[Digest, ...], list[Digest]] = defaultdict(list)
+        self._named: dict[Digest, list[Digest]] = defaultdict(list)
+        for digest in digests:
             reach = lore.reach(digest)
             self._configs |= reach.configs
-            self._digests |= reach.manifests
-            self._stacks |= {stack for c in reach.configs if (stack := self._diff_ids(c))}
-            self._stacks |= {stack for m in reach.manifests if (stack := self._layers(m))}
-        self._known: dict[Digest, bool] = {}
+            for named in {digest, *reach.manifests}:
+                self._named[named].append(digest)
+            stacks = {self._diff_ids(c) for c in reach.configs}
+            stacks |= {self._layers(m) for m in reach.manifests}
+            for stack in stacks - {()}:
+                self._stacks[stack].append(digest)
+        self._known: dict[Digest, frozenset[Digest]] = {}
 
-    def is_below(self, running: Running) -> bool:
-        """Whether what runs is built on one of the images; False where that can't be told."""
-        return bool(running.configs) and all(self._is_below(c) for c in running.configs)
+    def below(self, running: Running) -> tuple[Digest, ...]:
+        """Return which of the images what runs is built on; none where that can't be told."""
+        if not running.configs:
+            return ()
+        found = frozenset.intersection(*(self._below(config) for config in running.configs))
+        return tuple(sorted(found))
 
-    def _is_below(self, config: Digest) -> bool:
+    def _below(self, config: Digest) -> frozenset[Digest]:
         if config not in self._known:
-            manifests = self._lore.parents(config, "config")
-            stacks = [self._diff_ids(config), *(self._layers(m) for m in manifests)]
-            self._known[config] = config not in self._configs and (
-                any(stack[:n] in self._stacks for stack in stacks for n in range(1, len(stack) + 1))
-                or any(self._says_so(manifest) for manifest in manifests)
-            )
+            self._known[config] = frozenset(self._bases_of(config))
         return self._known[config]
 
-    def _says_so(self, manifest: Digest) -> bool:
-        node = self._lore.node(manifest)
-        return node is not None and node.base in self._digests
+    def _bases_of(self, config: Digest) -> Iterator[Digest]:
+        if config in self._configs:
+            return
+        manifests = self._lore.parents(config, "config")
+        for stack in (self._diff_ids(config), *(self._layers(m) for m in manifests)):
+            for length in range(1, len(stack) + 1):
+                yield from self._stacks.get(stack[:length], ())
+        for manifest in manifests:
+            node = self._lore.node(manifest)
+            if node is not None and node.base is not None:
+                yield from self._named.get(node.base, ())
 
     def _diff_ids(self, config: Digest) -> tuple[Digest, ...]:
         node = self._lore.node(config)

@@ -132,6 +132,8 @@ def _by_tag(
                 " holds the same for this platform",
             ),
         )
+    if past.tag is None:
+        return "unknown", held, None, ("no tag is known that had it",)
     if held.back is None:
         return "third-build", held, None, (told + "points to as a local name only",)
     return "behind", held, held.back, (told + f"pointed to, {held.back} before the last",)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from killick.digest import Digest
+from killick.knowledge import Graph, Node, NodeKind, Stay
 from killick.manifest import MOST_INDEX_DEPTH, Descriptor
 from killick.platforms import Platform
-from killick.repository import Graph, Node, NodeKind, Stay
 
 
 @dataclass(frozen=True, slots=True)

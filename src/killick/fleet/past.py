@@ -64,11 +64,13 @@ class Records:
 
     `told` is what the registry tells itself, just now; None where it keeps no history, or was not
     asked. `seen` is what is kept here of the registry's tag: observed, or told at an earlier time.
+    `gone` says that the registry just said that it has no such tag (any more).
     """
 
     told: Sequence[Move] | None
     seen: Sequence[Move]
     local: Sequence[Move]
+    gone: bool = False
 
 
 def join(name: Name, tag: Tag, records: Records) -> Past:
@@ -80,7 +82,7 @@ def join(name: Name, tag: Tag, records: Records) -> Past:
     series: dict[Digest, Held] = {}
     for held in entries:
         series.setdefault(held.digest, held)
-    gone = bool(moves) and moves[0].to is None
+    gone = records.gone or (bool(moves) and moves[0].to is None)
     counted = {
         digest: replace(held, back=back + gone)
         for back, (digest, held) in enumerate(series.items())

@@ -55,21 +55,30 @@ class Running:
         return bool(self.configs & reach.configs or self.manifests & reach.manifests or reach.open)
 
 
+_Read = tuple[Claimed, Reach | None]
+
+
 def find(lore: Lore, words: Words, platform: Platform | None) -> Running:
     """Return what a container runs whose engine says `words`, on a machine of `platform`."""
-    claims, pinned = words.claims, False
+    claims = words.claims
     if not claims and words.asked is not None and words.asked.digest is not None:
-        claims = (Claimed("image", words.asked.digest, words.asked.name),)
-        pinned = True
+        claims = (Claimed("image", words.asked.digest, words.asked.name, wished=True),)
     if not claims:
         return Running(platform=platform, doubt="its engine told no digest")
     read = [(claim, _reach(lore, claim, platform)) for claim in claims]
+    told = [entry for entry in read if not entry[0].wished]
     base = Running(
-        claimed=frozenset(claim.digest for claim in claims),
+        claimed=frozenset(claim.digest for claim, _ in told or read),
         platform=platform,
-        pinned=pinned,
+        pinned=not told,
         evidence=tuple(_evidence(lore, claim) for claim in claims),
     )
+    found = _narrow(lore, base, told or read)
+    return found if found.doubt is not None else _with_wishes(lore, found, read)
+
+
+def _narrow(lore: Lore, base: Running, read: list[_Read]) -> Running:
+    """Return `base` with what all claims together leave."""
     known = [(claim, reach) for claim, reach in read if reach is not None]
     if not known:
         return base
@@ -82,13 +91,28 @@ def find(lore: Lore, words: Words, platform: Platform | None) -> Running:
     doubt = _doubt(configs, read, whole)
     if doubt is not None:
         return replace(base, doubt=doubt)
-    manifests = _manifests(lore, configs, [c.digest for c, _ in known], platform)
+    manifests = _manifests(lore, configs, [c.digest for c, _ in known], base.platform)
     return replace(base, configs=configs, manifests=manifests, named=documents)
+
+
+def _with_wishes(lore: Lore, found: Running, read: list[_Read]) -> Running:
+    """Return `found` with the digests that it was started with, where these hold what runs."""
+    fitting = [
+        claim.digest
+        for claim, reach in read
+        if claim.wished and reach is not None and found.configs and found.configs <= reach.configs
+    ]
+    documents = [digest for digest in fitting if _is_document(lore, digest)]
+    return replace(
+        found,
+        claimed=found.claimed | frozenset(fitting),
+        named=tuple(dict.fromkeys((*found.named, *documents))),
+    )
 
 
 def _doubt(
     configs: frozenset[Digest],
-    read: list[tuple[Claimed, Reach | None]],
+    read: list[_Read],
     whole: list[tuple[Claimed, Reach]],
 ) -> str | None:
     """Return why the claims can't be believed, None where they can.

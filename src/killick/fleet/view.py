@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from killick.digest import Digest
 from killick.fleet.advice import Advice, Finding
@@ -41,11 +41,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A container, and what is known of its image. `tags` are those that have or had it."""
+    """A container, and what is known of its image.
+
+    `tags` are those that have or had it; `bases` the images that were asked for, and which it is
+    built on.
+    """
 
     seen: Seen
     verdict: Verdict
-    tags: tuple[str, ...] = field(default=(), compare=False)
+    tags: tuple[str, ...] = ()
+    bases: tuple[Digest, ...] = ()
 
 
 class View:

@@ -50,6 +50,16 @@ class Report:
         """All containers in the report, each once."""
         return (*self.placed, *self.unplaced, *self.unknown, *self.derived)
 
+    def only(self, digest: Digest) -> Report:
+        """Return the report about one digest: what runs it, may run it, or is built on it."""
+        return replace(
+            self,
+            rows=tuple(row for row in self.rows if row.held.digest == digest),
+            unplaced=(),
+            derived=tuple(judged for judged in self.derived if digest in judged.bases),
+            unseen=tuple(unseen for unseen in self.unseen if unseen == digest),
+        )
+
     @property
     def summary(self) -> dict[Standing, int]:
         """How many containers have each status, the worst first; without those built on it."""
@@ -92,8 +102,9 @@ def _place(view: View, past: Past, seen: Seen, places: _Places, bases: Bases | N
     if verdict.held is not None:
         places.rows[verdict.held.digest].append(judged)
         return
-    if bases is not None and bases.is_below(seen.running):
-        places.derived.append(view.by_its_own_tag(seen))
+    on = bases.below(seen.running) if bases is not None else ()
+    if on:
+        places.derived.append(replace(view.by_its_own_tag(seen), bases=on))
         return
     is_known = bool(seen.running.configs or seen.running.manifests)
     if past.name not in seen.words.places:

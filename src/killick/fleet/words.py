@@ -24,11 +24,16 @@ _SOME_HEX = re.compile(r"[0-9a-f]{12,64}")
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A digest that an engine told in `field`; `name` is the repository that stood with it."""
+    """A digest that an engine told in `field`; `name` is the repository that stood with it.
+
+    `wished` says that it only repeats the words that the container was started with: what was asked
+    for, which need not be what runs.
+    """
 
     field: str
     digest: Digest
     name: Name | None = None
+    wished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Words:
 def read(container: Container) -> Words:
     """Return what the engine's words about a container come to."""
     claims = tuple(
-        Claimed(claim.field, *found)
+        Claimed(claim.field, *found, claim.value == container.image)
         for claim in container.claims
         if (found := _split(claim.value)) is not None
     )
@@ -97,6 +102,8 @@ def _split(value: str) -> tuple[Digest, Name | None] | None:
     try:
         digest = Digest.parse(digits)
     except BadDigest:
+        return None
+    if not digest.verifiable:  # `debian:12` has the form of a digest, too
         return None
     reference = _reference(name) if at else None  # a name that is none (`<none>`) spoils no digest
     return digest, reference.name if reference else None

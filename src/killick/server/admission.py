@@ -11,13 +11,15 @@ from anyio.to_thread import run_sync
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from killick.bounds import bound
 from killick.errors import KillickError, Throttled, Unauthorized
 from killick.names import is_domain
 from killick.server.access import ANONYMOUS, Auditor, Caller, Gate, Need, Who
+from killick.server.recording import trace_of
 from killick.server.responses import Refused
 from killick.wire.extensions import TOKEN
 
-PASSWORDS_AT_ONCE = 4
+PASSWORDS_AT_ONCE = bound(4, "passwords", "passwords that a worker checks at once")
 """Passwords that one worker checks at once: each takes a thread, and a core for 0.2 s."""
 
 
@@ -50,15 +52,18 @@ class Admission:
         raise refusal
 
     async def known(self, request: Request, credentials: str | None) -> Caller:
-        """Return who shows these credentials.
+        """Return who shows these credentials, which is noted for the access log.
 
         Raises:
             Unauthorized, Throttled: as the gate's `identify`.
         """
         caller = self._gate.recall(credentials)
-        if caller is not None:
-            return caller
-        who = who_calls(request, ANONYMOUS)
+        if caller is None:
+            caller = await self._identify(credentials, who_calls(request, ANONYMOUS))
+        trace_of(request.scope).caller = caller.name
+        return caller
+
+    async def _identify(self, credentials: str | None, who: Who) -> Caller:
         if credentials is not None and credentials[:5].lower() == "basic":
             identify = self._gate.identify
             return await run_sync(identify, credentials, who, limiter=self._passwords)
@@ -94,8 +99,7 @@ class Admission:
 def who_calls(request: Request, name: str) -> Who:
     """Return what the audit log says of whoever sent a request."""
     client = request.client
-    trace = request.scope.get("killick.trace")
-    return Who(name, client.host if client else "unknown", getattr(trace, "request", None))
+    return Who(name, client.host if client else "unknown", trace_of(request.scope).request or None)
 
 
 def _url_seen(request: Request) -> str | None:

@@ -23,6 +23,7 @@ from killick.server import (
     ledger,
     listing,
     manifests,
+    reports,
     tokens,
     upkeep,
     uploads,
@@ -100,6 +101,8 @@ ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
         "PUT": Endpoint("push", uploads.finish),
         "DELETE": Endpoint("push", uploads.cancel),
     },
+    "reports": {"POST": Endpoint("report", reports.report)},
+    "containers": {"GET": Endpoint("admin", _threaded(reports.containers))},
     "chores": {"GET": Endpoint("admin", _threaded(upkeep.list_chores))},
     "chore": {
         "GET": Endpoint("admin", _threaded(upkeep.get_chore)),
@@ -132,12 +135,11 @@ class _Api:
         endpoint = _endpoint(request.method, target.kind)
         admission = self._site.admission
         caller = await admission.admit(request, endpoint.need, target.name)
-        trace_of(request.scope).caller = caller.name
         if self._site.operations.read_only and endpoint.need in _CHANGING:
             raise Denied("this registry is read-only for now")
         call = Call(request, self._site, caller, target.name, target.item)
         answer = await endpoint.handle(call)
-        if endpoint.need == "admin" and request.method != "GET":
+        if endpoint.need == "admin" and request.method not in ("GET", "HEAD"):
             await run_in_threadpool(call.audit, "ordered", what=target.kind, item=target.item)
         return answer
 

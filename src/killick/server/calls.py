@@ -10,7 +10,7 @@ from starlette.requests import Request
 from killick.digest import Digest
 from killick.manifest import MOST_DOCUMENT_BYTES
 from killick.names import Tag
-from killick.repository import Cause, Kind, Move, Registry, Repository
+from killick.repository import Cause, Change, Kind, Move, Registry, Repository
 from killick.server.access import Auditor, Caller, Gate
 from killick.server.admission import Admission, who_calls
 from killick.server.operations import Operations
@@ -109,10 +109,15 @@ class Call:
             gate.record(event, who, {"repository": self.name or None, **details})
 
     def audit_move(self, move: Move) -> None:
-        """Write into the audit log where the caller has moved a tag from and to. May block."""
+        """Count a move of a tag, and write into the audit log from where to where. May block."""
+        self.count_move(move.change)
         before = None if move.previous is None else str(move.previous)
         after = None if move.to is None else str(move.to.digest)
         self.audit("tag-moved", tag=move.tag, how=move.cause.kind, before=before, after=after)
+
+    def count_move(self, change: Change) -> None:
+        """Count what was done to a tag."""
+        self.site.operations.recorder.figures.count("tag_moves", change)
 
     def reference(self) -> Tag | Digest:
         """Return the item as a tag or a digest.

@@ -256,6 +256,8 @@ class Chores:
                 account, outcome="interrupted", finished=self._clock(), kept=dict(shift.kept)
             )
         except KillickError as error:
+            if self._stopping.is_set():  # the store was closed under its hands
+                return replace(account, outcome="interrupted", finished=self._clock())
             _log.error("the chore %s failed: %s", chore.name, error.message)
             return self._failed(account, error.message)
         except Exception as error:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+from killick.repository import Change
 from killick.server.routes import Kind
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "other")
@@ -31,14 +32,9 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 
 FAMILIES: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "tag_moves": (
-        "Moves of tags, by how they came about.",
-        "kind",
-        ("created", "overwritten", "unchanged", "rolled-back", "deleted", "other"),
-    ),
-    "refused": (
-        "Requests that were turned down before their work began, by why.",
-        "reason",
-        ("credentials", "rights", "slow-body", "limit", "read-only", "other"),
+        "Moves of tags, by what they did to the name.",
+        "change",
+        (*get_args(Change), "other"),
     ),
     "log_lines_dropped": (
         "Lines of the access log that nobody took in time.",

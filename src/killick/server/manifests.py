@@ -163,6 +163,7 @@ def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) ->
         made = repository.move(tag, to, call.cause(kind), expectation)
         if made is None:
             _log.info("%s:%s stands at %s already", call.name, tag, to.digest if to else None)
+            call.count_move("no-op")
             return f'no-op; tag="{tag}"'
         call.audit_move(made)
         was = f'; previous="{made.previous}"' if made.previous else ""

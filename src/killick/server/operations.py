@@ -28,10 +28,10 @@ def _no_trouble() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """What is noted of requests, and what those who run the registry may ask.
+    """What is noted of requests, what those who run the registry may ask, and how it is reached.
 
     `probe` raises a StoreError where the storage can't do its work; `gauges` yields more lines for
-    `/metrics`; `show` says who may see those; `count_uploads` how many uploads are under way.
+    `/metrics`; `show` says who may see those; `count_uploads` how many uploads are under way;
     `policy` says what is refused before the registry is asked, which should have the same one;
     `public_url` where callers find the registry, if it can't be told from their calls.
     """

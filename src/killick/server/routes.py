@@ -24,6 +24,8 @@ Kind = Literal[
     "digests",
     "standing",
     "rollback",
+    "reports",
+    "containers",
     "chain",
     "chores",
     "chore",
@@ -66,6 +68,8 @@ def target_of(path: bytes) -> Target:
         return Target("catalog")
     if rest == ["_oci", "ext", "discover"]:
         return Target("discover")
+    if rest in (["_killick", "reports"], ["_killick", "containers"]):
+        return Target("reports" if rest[1] == "reports" else "containers")
     if rest[:2] == ["_killick", "chores"] and len(rest) <= 3:
         return Target("chore", "", rest[2]) if rest[2:] else Target("chores")
     if rest == ["_killick", "token"]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
-import resource
 import socket
 import tempfile
 from collections.abc import Callable
@@ -12,14 +10,8 @@ from pathlib import Path
 
 from killick.errors import KillickError
 from killick.server.supervisor import Supervisor
-from killick.server.terms import Terms
+from killick.server.terms import BACKLOG, Terms
 from killick.server.worker import Make
-
-BACKLOG = 1024
-SPARE_FILES = 512
-"""Open files of a worker beside its connections: the database, content, uploads, the log."""
-
-_log = logging.getLogger(__name__)
 
 
 def run(
@@ -45,27 +37,13 @@ def run(
         terms.tls.check()
     with _listen(address) as listener, tempfile.TemporaryDirectory(prefix="killick-") as folder:
         url = _url(listener, terms.tls is not None)
-        supervisor = Supervisor(
-            listener, make, terms, _files_for(terms.connections), Path(folder, "figures")
-        )
+        supervisor = Supervisor(listener, make, terms, Path(folder, "figures"))
         supervisor.on_ready(lambda: announce(url))
         try:
             supervisor.work()
         except SystemExit:
             if not supervisor.interrupt_signal:
                 raise KillickError(f"the server at {url} stopped by itself") from None
-
-
-def _files_for(connections: int) -> int:
-    """Let each worker have enough open files; return how many connections it may have."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + SPARE_FILES
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        _log.warning("only %d files may be open: fewer connections are taken", hard)
-        needed = hard
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    return max(16, min(connections, needed - SPARE_FILES))
 
 
 def _listen(address: tuple[str, int]) -> socket.socket:

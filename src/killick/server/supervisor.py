@@ -33,7 +33,7 @@ from killick.errors import UsageError
 from killick.server import notify
 from killick.server.certificates import TlsFiles, Watch
 from killick.server.drain import inode_of
-from killick.server.terms import Terms
+from killick.server.terms import BACKLOG, Terms, files_for
 from killick.server.worker import BEGIN_DRAIN, CUT_BODIES, Make, Start, Worker
 
 LOOK = 2.0
@@ -49,7 +49,6 @@ MOST_DEATHS = bound(5, "deaths", "deaths of workers in a minute")
 CUT_AFTER = 0.7
 """The part of the time for shutting down after which bodies that still come are cut off."""
 
-_BACKLOG = 1024
 _VERSIONS = {"1.2": SSLProtocols.tls12, "1.3": SSLProtocols.tls13}
 
 _log = logging.getLogger(__name__)
@@ -122,9 +121,7 @@ class Supervisor(MPServer):
     noticing, and never says which port it got for 0.
     """
 
-    def __init__(
-        self, listener: socket.socket, make: Make, terms: Terms, connections: int, figures: Path
-    ) -> None:
+    def __init__(self, listener: socket.socket, make: Make, terms: Terms, figures: Path) -> None:
         host, port = listener.getsockname()[:2]
         tls = terms.tls
         super().__init__(
@@ -136,11 +133,11 @@ class Supervisor(MPServer):
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(header_read_timeout=round(terms.headers * 1000)),
             websockets=False,
-            backpressure=connections,
             log_level=LogLevels.error,
             log_dictconfig=LOGGING,
             **({} if tls is None else _tls_settings(tls)),
         )
+        self.backpressure = files_for(terms.connections)
         self._listener = listener
         self._make = make
         self._terms = terms
@@ -164,7 +161,7 @@ class Supervisor(MPServer):
         self._listener.set_inheritable(True)
         self._sso = self._listener
         self._sfd = self._listener.fileno()  # type: ignore[assignment]  # set to None at first
-        self._shd = SocketHolder(self._sfd, False, _BACKLOG)  # type: ignore[call-arg,assignment]  # the stub knows no constructor
+        self._shd = SocketHolder(self._sfd, False, BACKLOG)  # type: ignore[call-arg,assignment]  # the stub knows no constructor
         self._ssp = None
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:  # noqa: ANN401, ARG002 - granian's signature

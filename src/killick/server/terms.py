@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import resource
 from dataclasses import dataclass
 
+from killick.bounds import bound
 from killick.server.certificates import TlsFiles
+
+_log = logging.getLogger(__name__)
+
+SPARE_FILES = 512
+"""Open files of a worker beside its connections: the database, content, uploads, the log."""
+BACKLOG = bound(1024, "connections", "connections that wait to be taken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +29,15 @@ class Terms:
     shutdown: float = 10.0
     headers: float = 30.0
     tls: TlsFiles | None = None
+
+
+def files_for(connections: int) -> int:
+    """Let each worker have enough open files; return how many connections it may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + SPARE_FILES
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        _log.warning("only %d files may be open: fewer connections are taken", hard)
+        needed = hard
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return max(16, min(connections, needed - SPARE_FILES))

@@ -13,13 +13,14 @@ from urllib.parse import parse_qsl
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from killick.bounds import bound
 from killick.errors import NotFound, Throttled, Unauthorized, UsageError
 from killick.server.access import Caller, Issuer
 from killick.server.bodies import whole
 from killick.server.calls import Call
 from killick.server.responses import json_answer
 
-MOST_FORM_BYTES = 64 * 1024
+MOST_FORM_BYTES = bound(64 * 1024, "bytes", "form that asks for a token")
 MOST_FIELDS = 50
 _UNCACHED = {"Cache-Control": "no-store"}
 

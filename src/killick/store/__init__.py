@@ -15,17 +15,19 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from killick.digest import Digest
+from killick.knowledge import Advisory, Node, NodeKind, Stay
 from killick.manifest import Config, Descriptor, Document
 from killick.moments import utc_now
 from killick.names import Tag
+from killick.observation import Sighting, Snapshot
 from killick.platforms import Platform
-from killick.repository import Advisory, Glimpse, Node, NodeKind, Stay
-from killick.rules import EASY, Policy
+from killick.repository import Glimpse
+from killick.rules import EASY, Policy, Retention
 from killick.store import (
     advisories,
     durable,
@@ -34,7 +36,9 @@ from killick.store import (
     ledger,
     listing,
     reading,
+    retention,
     search,
+    sightings,
     upkeep,
 )
 from killick.store.blobs import Blobs
@@ -47,7 +51,9 @@ from killick.store.heads import Seen
 from killick.store.intake import Intake
 from killick.store.leases import Leases
 from killick.store.listing import ImageRow
+from killick.store.pace import never
 from killick.store.repository import Rooms, StoreRepository
+from killick.store.retention import Release
 from killick.store.search import Known
 from killick.store.upkeep import Looked
 from killick.store.uploads import UploadSessions
@@ -58,6 +64,7 @@ __all__ = [
     "ImageRow",
     "Known",
     "Looked",
+    "Release",
     "Seen",
     "Store",
     "StoreRepository",
@@ -189,12 +196,28 @@ class Store:
         return advisories.documents(self._context)
 
     def advise(self, advisory: Advisory, /) -> bool:
-        """Keep a document of statements; False where as new a one is kept already."""
+        """Keep a document of statements; False where as new a one is kept from that source."""
         return advisories.keep(self._context, advisory)
 
-    def retract(self, identifier: str, /) -> bool:
-        """Forget the document called so; False where there is none."""
-        return advisories.forget(self._context, identifier)
+    def retract(self, advisory: Advisory, /) -> bool:
+        """Forget the document of that identifier from that source; False where there is none."""
+        return advisories.forget(self._context, advisory)
+
+    def report(self, snapshot: Snapshot, /) -> None:
+        """Keep what an engine said."""
+        sightings.report(self._context, snapshot)
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Yield the newest snapshot of each host, in the order of their names."""
+        return sightings.snapshots(self._context)
+
+    def sightings(self, words: str, /) -> Iterator[Sighting]:
+        """Yield the sightings of a container ID or of a digest, the last one first."""
+        return sightings.sightings(self._context, words)
+
+    def forget(self, host: str, /) -> bool:
+        """Forget all about a host; False where nothing is known of it."""
+        return sightings.forget(self._context, host)
 
     def holders(self, digest: Digest, /) -> Iterator[str]:
         """Yield the names of the repositories that have a blob, in the order of its arrival."""
@@ -205,24 +228,50 @@ class Store:
         with self._context.database.writing() as connection:
             ledger.purge(connection, self._context, repository, tag)
 
-    def collect(self, *, dry_run: bool = False, purge: bool = False) -> Collected:
-        """Remove garbage; with `dry_run`, only tell what would go.
+    def collect(
+        self,
+        *,
+        dry_run: bool = False,
+        purge: bool = False,
+        stop: Callable[[], bool] = never,
+        letting: Iterable[Release] = (),
+    ) -> Collected:
+        """Remove garbage; with `dry_run`, only tell what would go (if `letting` were let go of).
 
         With `purge`, what was purged goes without waiting for the lease, unless some store has
-        transfers under way.
+        transfers under way. `stop` is asked between batches whether to leave the rest.
 
         Raises:
             StoreError: the store can't be changed.
         """
-        collection = Collection(self._context, self._blobs, self._leases, purge=purge)
+        collection = Collection(self._context, self._blobs, self._leases, purge=purge, stop=stop)
         if dry_run:
-            return collection.rehearse()
+            return collection.rehearse(retention.keys(letting))
         self._context.database.check_writable()
         durable.remove(self._context.places.reserve)
         try:
             return collection.run()
         finally:
             durable.reserve(self._context.places.reserve, RESERVE)
+
+    def retain(
+        self,
+        rules: Sequence[Retention],
+        *,
+        dry_run: bool = False,
+        stop: Callable[[], bool] = never,
+    ) -> Iterator[Release]:
+        """Let go of what the rules say, and yield it; with `dry_run`, only yield it.
+
+        What is let go of is garbage from then on, unless something else needs it; the ledger's
+        entries stay. A tag that is deleted gets an entry, by the rule.
+
+        Raises:
+            StoreError: the store can't be changed.
+        """
+        if not dry_run:
+            self._context.database.check_writable()
+        return retention.retain(self._context, rules, dry_run=dry_run, stop=stop)
 
     def verify(self, roots: Iterable[Descriptor] | None = None) -> Iterator[Finding]:
         """Hash what is stored (None: everything) and check that images and ledgers are whole.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from killick import openvex
 from killick.digest import Digest
-from killick.repository import Advisory
+from killick.knowledge import Advisory
 from killick.store.context import Context
 
 
@@ -22,31 +22,28 @@ def documents(context: Context) -> Iterator[Advisory]:
 
 
 def keep(context: Context, advisory: Advisory) -> bool:
-    """Keep a document; False where one of that identifier, as new or newer, is kept already."""
+    """Keep a document; False where as new a one of that identifier and source is kept already."""
     vex = advisory.vex
+    subject = str(vex.subject) if vex.subject else None
+    row = (vex.identifier, advisory.source, vex.version, vex.raw, subject)
     with context.database.writing() as connection:
-        row = connection.execute(
-            "SELECT version FROM advisory WHERE identifier = ?", (vex.identifier,)
+        known = connection.execute(
+            "SELECT version FROM advisory WHERE identifier = ? AND source = ?", row[:2]
         ).fetchone()
-        if row is not None and row[0] >= vex.version:
+        if known is not None and known[0] >= vex.version:
             return False
-        connection.execute("DELETE FROM advisory WHERE identifier = ?", (vex.identifier,))
+        connection.execute("DELETE FROM advisory WHERE identifier = ? AND source = ?", row[:2])
         connection.execute(
-            "INSERT INTO advisory (identifier, version, content, subject, source)"
+            "INSERT INTO advisory (identifier, source, version, content, subject)"
             " VALUES (?, ?, ?, ?, ?)",
-            (
-                vex.identifier,
-                vex.version,
-                vex.raw,
-                str(vex.subject) if vex.subject else None,
-                advisory.source,
-            ),
+            row,
         )
     return True
 
 
-def forget(context: Context, identifier: str) -> bool:
-    """Forget the document called so; False where there is none."""
+def forget(context: Context, advisory: Advisory) -> bool:
+    """Forget the document of that identifier from that source; False where there is none."""
+    key = (advisory.vex.identifier, advisory.source)
     with context.database.writing() as connection:
-        gone = connection.execute("DELETE FROM advisory WHERE identifier = ?", (identifier,))
+        gone = connection.execute("DELETE FROM advisory WHERE identifier = ? AND source = ?", key)
     return gone.rowcount > 0

@@ -9,7 +9,7 @@ as absent, so that the next pull or push heals it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -102,8 +102,10 @@ class Blobs:
             again.answers_for = held.digest
         return cast("BinaryIO | None", again)
 
-    def check(self, held: Held) -> bool:
+    def check(self, held: Held, tell: Callable[[Held, Shape], None] | None = None) -> bool:
         """Hash the file; return whether it is good. If it is not, it goes to quarantine.
+
+        What is good is told to `tell`, which may gather it for `note` (None: noted at once).
 
         Raises:
             StoreError: the file can't be read.
@@ -113,7 +115,7 @@ class Blobs:
             return False
         with file:
             try:
-                reader = Checked(cast("BinaryIO", file), held, self._good, self._bad)
+                reader = Checked(cast("BinaryIO", file), held, tell or self._good, self._bad)
                 while reader.read(CHUNK):
                     pass
             except DigestMismatch:
@@ -138,16 +140,20 @@ class Blobs:
         age = self._context.now() - held.verified
         return Shape.of(stat) == held.shape and 0 <= age < TRUSTED_FOR // timedelta(microseconds=1)
 
-    def _good(self, held: Held, shape: Shape) -> None:
-        """Note that a file was verified just now, in this shape; no matter if that fails."""
+    def note(self, good: Iterable[tuple[Held, Shape]]) -> None:
+        """Note that files were verified just now, in these shapes; no matter if that fails."""
         if self._context.read_only:
             return
+        now = self._context.now()
         with suppress(StoreError), self._context.database.writing() as connection:
-            connection.execute(
+            connection.executemany(
                 "UPDATE blob SET inode = ?, mtime = ?, ctime = ?, verified = ?"
                 " WHERE digest = ? AND damaged = 0",
-                (shape.inode, shape.mtime, shape.ctime, self._context.now(), str(held.digest)),
+                [(s.inode, s.mtime, s.ctime, now, str(h.digest)) for h, s in good],
             )
+
+    def _good(self, held: Held, shape: Shape) -> None:
+        self.note([(held, shape)])
 
     def _bad(self, held: Held, shape: Shape | None) -> None:
         """Put a damaged (or note a missing) file out of sight, unless it was healed meanwhile.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -12,17 +12,20 @@ from killick.manifest import Descriptor
 from killick.store import graph, ledger, locks
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.context import Context
+from killick.store.marking import marked
 
 _PAGE = 200
 
 _BROKEN = """
-SELECT DISTINCT edge.parent, edge.child, edge.kind FROM temp.checked
-JOIN document ON document.digest = checked.digest AND document.config IS NOT NULL
-JOIN edge ON edge.parent = checked.digest AND edge.optional = 0
+SELECT edge.parent, edge.child, edge.kind, min(member.sparse) FROM {}
+CROSS JOIN document ON document.digest = member.digest AND document.config IS NOT NULL
+CROSS JOIN edge ON edge.parent = document.digest AND edge.optional = 0
 LEFT JOIN blob ON blob.digest = edge.child
-WHERE blob.digest IS NULL
-ORDER BY edge.parent, edge.position
+WHERE member.document = 1 AND blob.digest IS NULL
+GROUP BY edge.parent, edge.position ORDER BY edge.parent, edge.position
 """
+_OF_LIVE = _BROKEN.format("temp.live CROSS JOIN member ON member.id = live.id")
+_OF_CHECKED = _BROKEN.format("temp.checked CROSS JOIN member ON member.digest = checked.digest")
 
 _USERS = """
 WITH RECURSIVE up(digest) AS (
@@ -88,7 +91,7 @@ class Check:
                     yield Finding(None, f"{name}: {problem}", (name,))
 
     def _content(self) -> Iterator[Finding]:
-        """Hash every file."""
+        """Hash every file; what is good is written down many at a time, for each time is a sync."""
         for digest, _, problem in self.content(""):
             if problem is not None:
                 yield self._about(digest, problem)
@@ -99,18 +102,26 @@ class Check:
         Raises:
             StoreError: something can't be read at all.
         """
-        for digest, damaged, shape, verified in self._rows(after):
-            problem = (
-                "was found damaged or missing before"
-                if damaged
-                else self._look_at(Held(digest, shape, verified))
-            )
-            yield digest, shape.size, problem
+        good: dict[Held, Shape] = {}
+        try:
+            for digest, damaged, shape, verified in self._rows(after):
+                problem = (
+                    "was found damaged or missing before"
+                    if damaged
+                    else self._look_at(Held(digest, shape, verified), good.__setitem__)
+                )
+                yield digest, shape.size, problem
+                if len(good) >= _PAGE:
+                    self._blobs.note(good.items())
+                    good.clear()
+        finally:
+            if good:
+                self._blobs.note(good.items())
 
-    def _look_at(self, held: Held) -> str | None:
+    def _look_at(self, held: Held, tell: Callable[[Held, Shape], None]) -> str | None:
         there = self._blobs.path(held.digest).exists()
         try:
-            if self._blobs.check(held):
+            if self._blobs.check(held, tell):
                 return None
         except StoreError as error:
             return error.message
@@ -143,26 +154,29 @@ class Check:
 
     def _images(self) -> Iterator[Finding]:
         """Look for manifests that are here without their config or a layer."""
+        for parent, child, kind, sparse in self._broken():
+            if sparse:
+                problem = f"{kind} of {parent} never came: the image was taken without it"
+            else:
+                problem = f"{kind} of {parent} is missing"
+            yield self._about(Digest.parse(child), problem, damage=not sparse)
+        for root in self._roots or ():
+            with self._context.database.reading() as connection:
+                row = connection.execute("SELECT 1 FROM blob WHERE digest = ?", (root,)).fetchone()
+            if row is None:
+                yield self._about(Digest.parse(root), "is not in the store")
+
+    def _broken(self) -> list[tuple[str, str, str, int]]:
+        if self._roots is None:
+            with marked(self._context) as connection:
+                return connection.execute(_OF_LIVE).fetchall()
         with self._context.database.snapshot() as connection:
             connection.execute("DROP TABLE IF EXISTS temp.checked")
             connection.execute("CREATE TEMP TABLE checked (digest TEXT PRIMARY KEY)")
-            if self._roots is None:
-                connection.execute(
-                    f"INSERT INTO temp.checked WITH RECURSIVE {graph.LIVE}"
-                    " SELECT DISTINCT digest FROM live",
-                    {"oldest": graph.oldest(self._context.oldest_retained)},
-                )
-            else:
-                connection.executemany(
-                    "INSERT INTO temp.checked VALUES (?)", [(d,) for d in self._closure()]
-                )
-            broken = connection.execute(_BROKEN).fetchall()
-            known = {row[0] for row in connection.execute("SELECT digest FROM blob")}
-        for parent, child, kind in broken:
-            yield self._about(Digest.parse(child), f"{kind} of {parent} is missing")
-        for root in self._roots or ():
-            if root not in known:
-                yield self._about(Digest.parse(root), "is not in the store")
+            connection.executemany(
+                "INSERT INTO temp.checked VALUES (?)", [(d,) for d in self._closure()]
+            )
+            return connection.execute(_OF_CHECKED).fetchall()
 
     def _files(self) -> Iterator[Finding]:
         for directory in sorted(self._context.places.blobs.iterdir()):
@@ -179,7 +193,12 @@ class Check:
             return nullcontext()
         return locks.exclusive(self._context.places.commit_lock)
 
-    def _about(self, digest: Digest, problem: str) -> Finding:
-        with self._context.database.reading() as connection:
-            rows = connection.execute(_USERS, {"digest": str(digest)}).fetchall()
-        return Finding(digest, problem, tuple(row[0] for row in rows))
+    def _about(self, digest: Digest, problem: str, *, damage: bool = True) -> Finding:
+        return Finding(digest, problem, users(self._context, digest), damage)
+
+
+def users(context: Context, digest: Digest) -> tuple[str, ...]:
+    """Return some of the tags whose images need some content."""
+    with context.database.reading() as connection:
+        rows = connection.execute(_USERS, {"digest": str(digest)}).fetchall()
+    return tuple(row[0] for row in rows)

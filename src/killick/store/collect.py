@@ -1,63 +1,103 @@
-"""Garbage collection.
+"""Garbage collection, while everybody else goes on.
 
 Garbage is what no local tag, no digest that is kept, no history within the retention and no
 referrer of such reaches, in the repository that has it, and what was promised to nobody within the
-lease time. It goes in small batches. Each is one transaction under the exclusive commit lock, in
-which stamp and reachability are looked at once more; rows go first, files after, so that a crash
-leaves at worst files without rows, which the next collection sweeps.
+lease time. First everything that is live is marked (`marking`), and what is not gets a stamp. What
+has had one for longer than a lease goes, in small batches. Each is one transaction under the
+exclusive commit lock, in which stamp and reachability are looked at once more; rows go first, files
+after, so that a crash leaves at worst files without rows, which the next collection sweeps. A
+collection that was stopped or killed has done what it did: the next one goes on with the rest.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from itertools import islice
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from killick.digest import Digest
 from killick.manifest import Descriptor
 from killick.repository import BLOB_TYPE
-from killick.store import durable, graph, locks
+from killick.store import durable, graph, locks, sweep
 from killick.store.blobs import Blobs
 from killick.store.context import Context
 from killick.store.leases import Leases, old_enough
+from killick.store.marking import Letting, marked
+from killick.store.pace import Paced, never
 
-BATCH = 100
-STALE_AFTER = timedelta(days=7)
-"""Age at which partial downloads, uploads, and what is in quarantine are given up."""
-
-_Item = TypeVar("_Item")
+BATCH = 200
+MOST_NAMED = 10_000
+_PAGE = 1000
+_LARGE = 16 * 1024 * 1024
+"""Bytes of a file that may take long to remove, so that it is only renamed under the lock."""
 
 _MEDIA_TYPE = """
 coalesce((SELECT media_type FROM document WHERE document.digest = blob.digest),
     (SELECT media_type FROM edge WHERE edge.child = blob.digest LIMIT 1), :blob)
 """
 
+_GARBAGE = f"""
+SELECT {_MEDIA_TYPE}, digest, size FROM blob WHERE NOT EXISTS (
+    SELECT 1 FROM member LEFT JOIN temp.live ON live.id = member.id
+    WHERE member.digest = blob.digest AND (live.id IS NOT NULL
+        OR coalesce(unreachable >= :before, 1) AND NOT (purged AND :purge)))
+AND coalesce(orphaned < :before, 1)
+"""
+
+_Candidate = tuple[int, int, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a collection removed (or would remove), its bytes, and how much content is left."""
+    """What a collection removed (or would remove).
+
+    `removed` names the first 10,000 of the `count` pieces of content; `size` is the bytes of all,
+    `kept` how many are left. `finished` is False for a collection that was told to stop.
+    """
 
     removed: tuple[Descriptor, ...]
     size: int
     kept: int
+    count: int
+    finished: bool = True
+
+
+@dataclass
+class _Tally:
+    named: list[Descriptor] = field(default_factory=list)
+    size: int = 0
+    count: int = 0
+
+    def add(self, d: Descriptor) -> None:
+        self.size += d.size
+        self.count += 1
+        if len(self.named) < MOST_NAMED:
+            self.named.append(d)
 
 
 class Collection:
-    """One garbage collection. `purge`: what was purged goes at once, if nobody else is at work."""
+    """One garbage collection. `purge`: what was purged goes at once, if nobody else is at work.
 
-    def __init__(self, context: Context, blobs: Blobs, leases: Leases, *, purge: bool) -> None:
+    `stop` is asked now and then whether to leave the rest for another time.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        blobs: Blobs,
+        leases: Leases,
+        *,
+        purge: bool,
+        stop: Callable[[], bool] = never,
+    ) -> None:
         self._context = context
         self._blobs = blobs
         self._leases = leases
         self._purge = purge
-        self._removed: list[Descriptor] = []
+        self._stop = stop
+        self._tally = _Tally()
 
     def run(self) -> Collected:
         """Remove garbage.
@@ -65,65 +105,59 @@ class Collection:
         Raises:
             StoreError: the store can't be changed.
         """
-        self._stamp()
+        return self._result(self._steps())
+
+    def _steps(self) -> bool:
+        """Do all there is to do; return whether it was not told to stop."""
+        if not self._stamp():
+            return False
         with self._alone() as alone:
             limits = {"before": old_enough(self._context), "purge": int(self._purge and alone)}
-            for batch in _batches(self._candidates(limits)):
+            candidates = Paced(self._candidates(limits), self._stop, BATCH)
+            for batch in candidates:
                 self._remove_members(batch, limits)
-        self._remove_orphans()
-        self._sweep()
-        return self._result(self._removed)
+        return (
+            not candidates.stopped
+            and self._remove_orphans()
+            and sweep.sweep(self._context, self._stop)
+        )
 
-    def rehearse(self) -> Collected:
-        """Return what `run` would remove; nothing is changed."""
+    def rehearse(self, letting: Letting = ()) -> Collected:
+        """Return what `run` would remove, without the history in `letting`; nothing is changed."""
         limits = {"before": old_enough(self._context), "purge": int(self._purge)}
-        with self._context.database.snapshot() as connection:
-            self._find_live(connection)
-            rows = connection.execute(
-                f"SELECT {_MEDIA_TYPE}, digest, size FROM blob WHERE NOT EXISTS ("
-                "  SELECT 1 FROM member LEFT JOIN temp.live USING (repository, digest)"
-                "  WHERE member.digest = blob.digest AND (live.digest IS NOT NULL"
-                "   OR coalesce(unreachable >= :before, 1) AND NOT (purged AND :purge)))"
-                " AND coalesce(orphaned < :before, 1)",
-                limits | {"blob": BLOB_TYPE},
-            ).fetchall()
-        return self._result([Descriptor(m, Digest.parse(d), s) for m, d, s in rows], len(rows))
+        with marked(self._context, letting) as connection:
+            for media_type, digest, size in connection.execute(
+                _GARBAGE, limits | {"blob": BLOB_TYPE}
+            ):
+                self._tally.add(Descriptor(media_type, Digest.parse(digest), size))
+        return self._result(True, self._tally.count)
 
-    def _stamp(self) -> None:
+    def _stamp(self) -> bool:
         """Give stamps to what has lost its roots since, and take them off what has got some."""
-        with self._context.database.snapshot() as connection:
-            self._find_live(connection)
-            lost = connection.execute(
-                "SELECT id FROM member LEFT JOIN temp.live USING (repository, digest)"
-                " WHERE live.digest IS NULL AND unreachable IS NULL"
-            ).fetchall()
-            found = connection.execute(
-                "SELECT id FROM member JOIN temp.live USING (repository, digest)"
-                " WHERE unreachable IS NOT NULL"
-            ).fetchall()
-        self._update("SET unreachable = :now WHERE id = :id AND unreachable IS NULL", lost)
-        self._update("SET unreachable = NULL, purged = 0 WHERE id = :id", found)
-        # Stamps from the future are those of a clock that was put back.
-        self._update("SET unreachable = :now WHERE unreachable > :now", [(0,)])
+        with marked(self._context) as connection:
+            lost = _ids(connection, "unreachable IS NULL AND live.id IS NULL")
+            found = _ids(connection, "unreachable IS NOT NULL AND live.id IS NOT NULL")
+            done = (
+                self._update("SET unreachable = :now WHERE id = :id AND unreachable IS NULL", lost)
+                and self._update("SET unreachable = NULL, purged = 0 WHERE id = :id", found)
+                # Stamps from the future are those of a clock that was put back.
+                and self._update("SET unreachable = :now WHERE unreachable > :now", iter((0,)))
+            )
+        if done:
+            with self._context.database.writing() as connection:
+                now = {"now": self._context.now()}
+                connection.execute("UPDATE blob SET orphaned = :now WHERE orphaned > :now", now)
+        return done
 
-    def _update(self, what: str, rows: Sequence[tuple[int]]) -> None:
+    def _update(self, what: str, ids: Iterator[int]) -> bool:
         """Change members. What the clock shows is read inside: the lock may be long in coming."""
-        for batch in _batches(rows, 1000):
+        batches = Paced(ids, self._stop)
+        for batch in batches:
             with self._context.database.writing() as connection:
                 now = self._context.now()
-                values = [{"id": row[0], "now": now} for row in batch]
-                connection.executemany(f"UPDATE member {what}", values)
-
-    def _find_live(self, connection: sqlite3.Connection) -> None:
-        connection.execute("DROP TABLE IF EXISTS temp.live")
-        connection.execute(
-            "CREATE TEMP TABLE live (repository INTEGER, digest TEXT,"
-            " PRIMARY KEY (repository, digest)) WITHOUT ROWID"
-        )
-        connection.execute(
-            f"INSERT INTO temp.live WITH RECURSIVE {graph.LIVE} SELECT * FROM live",
-            {"oldest": graph.oldest(self._context.oldest_retained)},
-        )
+                for number in batch:
+                    connection.execute(f"UPDATE member {what}", {"id": number, "now": now})
+        return not batches.stopped
 
     @contextmanager
     def _alone(self) -> Iterator[bool]:
@@ -137,87 +171,108 @@ class Collection:
         finally:
             os.close(descriptor)
 
-    def _candidates(self, limits: dict[str, int]) -> list[tuple[int, int, str]]:
-        with self._context.database.reading() as connection:
-            return connection.execute(
-                "SELECT id, repository, digest FROM member WHERE unreachable < :before"
-                " OR (unreachable IS NOT NULL AND purged AND :purge) ORDER BY id DESC",
-                limits,
-            ).fetchall()
+    def _candidates(self, limits: dict[str, int]) -> Iterator[_Candidate]:
+        """Yield the members that may be garbage, newest first: parents before what they need."""
+        last = 2**62
+        while True:
+            with self._context.database.reading() as connection:
+                rows = connection.execute(
+                    "SELECT id, repository, digest FROM member NOT INDEXED WHERE id < :last"
+                    " AND (unreachable < :before"
+                    "  OR (unreachable IS NOT NULL AND purged AND :purge))"
+                    " ORDER BY id DESC LIMIT :page",
+                    limits | {"last": last, "page": _PAGE},
+                ).fetchall()
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1][0]
 
-    def _remove_members(
-        self, batch: Sequence[tuple[int, int, str]], limits: dict[str, int]
-    ) -> None:
+    def _remove_members(self, batch: Iterator[_Candidate], limits: dict[str, int]) -> None:
         retained = self._context.oldest_retained
-        with locks.exclusive(self._context.places.commit_lock):
-            gone: list[Descriptor] = []
-            with self._context.database.writing() as connection:
-                for member, repository, digest in batch:
-                    if graph.is_live(connection, repository, digest, retained):
-                        continue
-                    removed = connection.execute(
-                        "DELETE FROM member WHERE id = :id AND (unreachable < :before"
-                        " OR (unreachable IS NOT NULL AND purged AND :purge))",
-                        limits | {"id": member},
-                    )
-                    if removed.rowcount:
-                        gone += _drop_blob(connection, digest)
-            self._unlink(gone)
+        with self._removing() as gone, self._context.database.writing() as connection:
+            for member, repository, digest in batch:
+                if graph.is_live(connection, repository, digest, retained):
+                    continue
+                removed = connection.execute(
+                    "DELETE FROM member WHERE id = :id AND (unreachable < :before"
+                    " OR (unreachable IS NOT NULL AND purged AND :purge))",
+                    limits | {"id": member},
+                )
+                if removed.rowcount:
+                    gone += _drop_blob(connection, digest)
 
-    def _remove_orphans(self) -> None:
+    def _remove_orphans(self) -> bool:
         """Remove what was deleted by digest, when whoever still sends it had time to open it."""
         before = old_enough(self._context)
-        query = "SELECT digest FROM blob WHERE orphaned < ?"
-        with self._context.database.reading() as connection:
-            found = [row[0] for row in connection.execute(query, (before,))]
-        for batch in _batches(found):
-            with locks.exclusive(self._context.places.commit_lock):
-                gone: list[Descriptor] = []
-                with self._context.database.writing() as connection:
-                    for digest in batch:
-                        still = connection.execute(
-                            "SELECT 1 FROM blob WHERE digest = ? AND orphaned < ?",
-                            (digest, before),
-                        ).fetchone()
-                        gone += _drop_blob(connection, digest) if still else []
-                self._unlink(gone)
+        orphans = Paced(self._orphans(before), self._stop, BATCH)
+        for batch in orphans:
+            with self._removing() as gone, self._context.database.writing() as connection:
+                for digest in batch:
+                    still = connection.execute(
+                        "SELECT 1 FROM blob WHERE digest = ? AND orphaned < ?", (digest, before)
+                    ).fetchone()
+                    gone += _drop_blob(connection, digest) if still else []
+        return not orphans.stopped
 
-    def _unlink(self, gone: Sequence[Descriptor]) -> None:
-        for d in gone:
-            durable.remove(self._blobs.path(d.digest))
-        self._removed += gone
+    def _orphans(self, before: int) -> Iterator[str]:
+        last = ""
+        while True:
+            with self._context.database.reading() as connection:
+                rows = connection.execute(
+                    "SELECT digest FROM blob WHERE orphaned < ? AND digest > ?"
+                    " ORDER BY digest LIMIT ?",
+                    (before, last, _PAGE),
+                ).fetchall()
+            yield from (row[0] for row in rows)
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1][0]
 
-    def _sweep(self) -> None:
-        """Remove files that belong to nothing: after crashes, and what nobody came back for."""
-        places = self._context.places
-        for directory in (places.blobs / "sha256", places.blobs / "sha512"):
-            for batch in _batches(self._without_rows(directory, _names(directory))):
-                with locks.exclusive(places.commit_lock):
-                    for name in self._without_rows(directory, batch):
-                        durable.remove(directory / name)
-        for directory in (places.partial, places.uploads, places.temporary):
-            for name in _names(directory):
-                _remove_stale(directory / name)
-        for name in _names(places.quarantine):
-            if _age(places.quarantine / name) > STALE_AFTER.total_seconds():
-                durable.remove(places.quarantine / name)
+    @contextmanager
+    def _removing(self) -> Iterator[list[Descriptor]]:
+        """Give a list for the content whose rows go; then its files go, all under the lock.
 
-    def _without_rows(self, directory: Path, names: Sequence[str]) -> list[str]:
-        with self._context.database.reading() as connection:
-            return [
-                name
-                for name in names
-                if connection.execute(
-                    "SELECT 1 FROM blob WHERE digest = ? AND damaged = 0",
-                    (f"{directory.name}:{name}",),
-                ).fetchone()
-                is None
-            ]
+        Nobody commits meanwhile, so no file of the same content has just taken its place. What
+        takes long to remove gets out of the way at once, and goes when the lock is let go of.
+        """
+        gone: list[Descriptor] = []
+        large = []
+        with locks.exclusive(self._context.places.commit_lock):
+            yield gone
+            for d in gone:
+                path = self._blobs.path(d.digest)
+                if d.size > _LARGE:
+                    name = f"{sweep.DOOMED}{d.digest.algorithm}-{d.digest.encoded}"
+                    doomed = self._context.places.temporary / name
+                    durable.set_aside(path, doomed)
+                    large.append(doomed)
+                else:
+                    durable.remove(path)
+                self._tally.add(d)
+        for doomed in large:
+            durable.remove(doomed)
 
-    def _result(self, removed: Sequence[Descriptor], off: int = 0) -> Collected:
+    def _result(self, finished: bool, off: int = 0) -> Collected:
         with self._context.database.reading() as connection:
             count = connection.execute("SELECT count(*) FROM blob WHERE damaged = 0").fetchone()[0]
-        return Collected(tuple(removed), sum(d.size for d in removed), count - off)
+        tally = self._tally
+        return Collected(tuple(tally.named), tally.size, count - off, tally.count, finished)
+
+
+def _ids(connection: sqlite3.Connection, condition: str) -> Iterator[int]:
+    """Yield the ids of the members for which a condition holds, a page at a time."""
+    last = 0
+    while True:
+        rows = connection.execute(
+            "SELECT member.id FROM member NOT INDEXED LEFT JOIN temp.live ON live.id = member.id"
+            f" WHERE member.id > ? AND {condition} ORDER BY member.id LIMIT ?",
+            (last, _PAGE),
+        ).fetchall()
+        yield from (row[0] for row in rows)
+        if len(rows) < _PAGE:
+            return
+        last = rows[-1][0]
 
 
 def _drop_blob(connection: sqlite3.Connection, digest: str) -> list[Descriptor]:
@@ -231,35 +286,3 @@ def _drop_blob(connection: sqlite3.Connection, digest: str) -> list[Descriptor]:
         return []
     connection.execute("DELETE FROM blob WHERE digest = ?", (digest,))
     return [Descriptor(media_type, Digest.parse(digest), size)]
-
-
-def _batches(items: Sequence[_Item], size: int = BATCH) -> Iterator[list[_Item]]:
-    left = iter(items)
-    while batch := list(islice(left, size)):
-        yield batch
-
-
-def _names(directory: Path) -> list[str]:
-    with durable.translated(directory):
-        return [path.name for path in directory.iterdir()]
-
-
-def _age(path: Path) -> float:
-    """Return the seconds since a file was last written to, by the file system's own clock."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return 0
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a file that nobody has written to for long, and nobody has locked."""
-    if _age(path) <= STALE_AFTER.total_seconds():
-        return
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            if locks.try_exclusive(descriptor):
-                durable.remove(path)
-        finally:
-            os.close(descriptor)

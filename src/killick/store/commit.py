@@ -138,9 +138,20 @@ class Committer:
         config: Digest | None = digest
         if document is not None:
             graph.record(connection, digest, document)
+            self._mark_sparse(connection, arrival)
             config = document.config.digest if isinstance(document, Manifest) else None
         if config is not None and graph.lacks_summary(connection, str(config)):
             self._summarise(connection, config)
+
+    def _mark_sparse(self, connection: sqlite3.Connection, arrival: Arrival) -> None:
+        """Note whether an image comes before all of its parts, which is no damage then."""
+        digest = str(arrival.descriptor.digest)
+        part = graph.own_lost_part(connection, arrival.member, digest)
+        connection.execute(
+            "UPDATE member SET sparse = ? WHERE repository = ? AND digest = ? AND document = 1"
+            " AND sparse != ?",
+            (int(part), arrival.member, digest, int(part)),
+        )
 
     def _summarise(self, connection: sqlite3.Connection, digest: Digest) -> None:
         """Tell the graph what a config says, if the config is here and whole."""

@@ -182,3 +182,9 @@ def remove(path: Path) -> None:
     """Remove a file if it is there; whether that lasts is not waited for."""
     with suppress(OSError):
         path.unlink()
+
+
+def set_aside(path: Path, to: Path) -> None:
+    """Give a file that is to be removed another name, if it is there; it need not last."""
+    with suppress(OSError):
+        path.rename(to)

@@ -32,35 +32,14 @@ UP = """
 up(digest) AS (
     SELECT :digest
     UNION SELECT edge.parent FROM up
-        JOIN edge ON edge.child = up.digest
-        JOIN member ON member.repository = :repository AND member.digest = edge.parent
+        CROSS JOIN edge ON edge.child = up.digest
+        CROSS JOIN member ON member.repository = :repository AND member.digest = edge.parent
     UNION SELECT document.subject FROM up
-        JOIN document ON document.digest = up.digest AND document.subject IS NOT NULL
-        JOIN member ON member.repository = :repository AND member.digest = document.subject
+        CROSS JOIN document ON document.digest = up.digest AND document.subject IS NOT NULL
+        CROSS JOIN member ON member.repository = :repository AND member.digest = document.subject
 )
 """
 """What in the repository leads to some content: parents, and subjects of referrers."""
-
-LIVE = """
-root(repository, digest) AS (
-    SELECT repository, digest FROM tag WHERE origin = 'local'
-    UNION SELECT repository, digest FROM kept
-    UNION SELECT move.repository, move.previous FROM move
-        WHERE move.origin = 'local' AND move.previous IS NOT NULL AND move.time > :oldest
-        AND move.released IS NULL
-),
-live(repository, digest) AS (
-    SELECT root.repository, root.digest FROM root
-        JOIN member ON member.repository = root.repository AND member.digest = root.digest
-    UNION SELECT live.repository, edge.child FROM live
-        JOIN edge ON edge.parent = live.digest
-        JOIN member ON member.repository = live.repository AND member.digest = edge.child
-    UNION SELECT live.repository, document.digest FROM live
-        JOIN document ON document.subject = live.digest
-        JOIN member ON member.repository = live.repository AND member.digest = document.digest
-)
-"""
-"""Everything that a tag, a kept digest, history since `:oldest`, or a referrer reaches."""
 
 _MISSING = """
 WITH RECURSIVE need(digest, document, optional) AS (
@@ -82,19 +61,26 @@ JOIN blob ON blob.digest = member.digest
 WHERE repository.name = :name AND member.digest = :digest AND document = 1 AND damaged = 0
 """
 
+_OWN_LOST = """
+SELECT 1 FROM document JOIN edge ON edge.parent = document.digest AND edge.optional = 0
+WHERE document.digest = :digest AND document.config IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM member WHERE member.repository = :repository AND member.digest = edge.child)
+LIMIT 1
+"""
+
 IS_LIVE = f"""
 WITH RECURSIVE {UP}
 SELECT 1 FROM up WHERE
-    EXISTS (SELECT 1 FROM tag WHERE tag.digest = up.digest
+    EXISTS (SELECT 1 FROM tag INDEXED BY tag_digest WHERE tag.digest = up.digest
         AND tag.repository = :repository AND tag.origin = 'local')
     OR EXISTS (SELECT 1 FROM kept WHERE kept.digest = up.digest
         AND kept.repository = :repository)
-    OR EXISTS (SELECT 1 FROM move
+    OR EXISTS (SELECT 1 FROM move INDEXED BY move_previous
         WHERE move.previous = up.digest AND move.repository = :repository
         AND move.origin = 'local' AND move.time > :oldest AND move.released IS NULL)
 LIMIT 1
 """
-"""Whether one piece of content is live: the same as `LIVE`, asked from below."""
+"""Whether one piece of content is live: what `marking` finds from the roots, asked from below."""
 
 _LOST = """
 WITH RECURSIVE here(digest) AS (
@@ -114,7 +100,7 @@ LIMIT 1
 
 
 def oldest(retained: int | None) -> int:
-    """Return the `:oldest` of `LIVE` for a retention that began at `retained` (None: always)."""
+    """Return the `:oldest` of queries for a retention that began at `retained` (None: always)."""
     return -(2**63) if retained is None else retained
 
 
@@ -134,6 +120,12 @@ def lost_part(connection: sqlite3.Connection, repository: int, digest: str) -> s
     values = {"repository": repository, "digest": digest}
     row = connection.execute(_LOST, values).fetchone()
     return None if row is None else row[0]
+
+
+def own_lost_part(connection: sqlite3.Connection, repository: int, digest: str) -> bool:
+    """Return whether an image lacks a config or a layer; of an index, nothing is asked."""
+    values = {"repository": repository, "digest": digest}
+    return connection.execute(_OWN_LOST, values).fetchone() is not None
 
 
 def below(connection: sqlite3.Connection, digest: str) -> list[str]:

@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from killick.digest import Digest
-from killick.errors import BadDigest, ContentError
+from killick.errors import ContentError
+from killick.knowledge import Node, NodeKind, Stay
 from killick.manifest import OCI_CONFIG, OCI_LAYER, Config, Descriptor, Document, Manifest
 from killick.names import Tag
 from killick.platforms import Platform
-from killick.repository import Node, NodeKind, Stay
 from killick.store.context import Context, from_stamp
 
-BASE = "org.opencontainers.image.base.digest"
 MOST_FOUND = 100
 _PREFIX = re.compile(r"(?:(sha256|sha512):)?([0-9a-f]{6,128})")
 _ALGORITHMS = ("sha256", "sha512")
@@ -55,7 +54,7 @@ def record(connection: sqlite3.Connection, digest: Digest, document: Document) -
             "manifest" if is_manifest else "index",
             document.media_type,
             len(document.raw),
-            _base(document),
+            str(document.base) if document.base else None,
         ),
     )
     if fresh.rowcount:
@@ -78,12 +77,6 @@ def record_config(connection: sqlite3.Connection, digest: str, config: Config) -
             "INSERT INTO link VALUES (?, ?, ?, 'diff', ?, 0, NULL)",
             [(digest, number, str(diff), OCI_LAYER) for number, diff in enumerate(diff_ids)],
         )
-
-
-def _base(document: Document) -> str | None:
-    with suppress(BadDigest, ContentError):
-        return str(Digest.parse(document.annotations.get(BASE, "")))
-    return None
 
 
 def _links(digest: Digest, document: Document) -> Iterator[tuple[object, ...]]:

@@ -35,6 +35,14 @@ class Wish:
     time: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Teller:
+    """Who tells of moves: the series that they go into, and whether that is its own."""
+
+    origin: str
+    authoritative: bool
+
+
 def move(
     connection: sqlite3.Connection, context: Context, repository: str, wish: Wish
 ) -> Move | None:
@@ -165,11 +173,11 @@ def recall(
     context: Context,
     repository: str,
     told: Iterable[Move],
-    origin: str,
+    teller: Teller,
 ) -> int:
-    """Append what another ledger tells, oldest first, to the series of `origin`; return how much.
+    """Append what another ledger tells, oldest first, to the teller's series; return how much.
 
-    Times, kinds and actors are as told, and so not authoritative. What was told before is left out.
+    Times, kinds and actors are as told. What was told before is left out.
     """
     home = repository_id(connection, repository)
     count = 0
@@ -178,10 +186,10 @@ def recall(
         known = connection.execute(
             "SELECT 1 FROM move WHERE repository = ? AND origin = ? AND tag = ? AND time = ?"
             " AND digest IS ?",
-            (home, origin, move.tag, to_stamp(move.time), digest),
+            (home, teller.origin, move.tag, to_stamp(move.time), digest),
         ).fetchone()
         if known is None:
-            cause = Cause(move.cause.kind, move.cause.actor, origin, authoritative=False)
+            cause = Cause(move.cause.kind, move.cause.actor, teller.origin, teller.authoritative)
             wish = Wish(move.tag, move.to, cause, time=move.time)
             append(connection, home, repository, context, wish, move.to, move.previous)
             count += 1

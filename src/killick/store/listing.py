@@ -60,7 +60,12 @@ SELECT repository.name, entry.tag, entry.digest, entry.media_type, entry.size, e
         SELECT sum(child.total) FROM edge
         JOIN member ON member.digest = edge.child AND member.repository = entry.repository
         JOIN document AS child ON child.digest = edge.child
-        WHERE edge.parent = entry.digest AND member.document = 1), 0)
+        WHERE edge.parent = entry.digest AND member.document = 1), 0),
+    EXISTS (SELECT 1 FROM member WHERE member.repository = entry.repository
+            AND member.digest = pick.digest AND member.document = 1 AND member.sparse)
+        AND EXISTS (SELECT 1 FROM edge WHERE edge.parent = pick.digest AND edge.optional = 0
+            AND NOT EXISTS (SELECT 1 FROM member WHERE member.repository = entry.repository
+                AND member.digest = edge.child))
 FROM entry
 JOIN repository ON repository.id = entry.repository
 LEFT JOIN document AS own ON own.digest = entry.digest
@@ -77,7 +82,8 @@ class ImageRow:
 
     `back` is 0 for what the tag points to, N for what it pointed to as `tag~N`. `image_id` is the
     config's digest of the manifest for the host, else the entry's own; `size` is what config and
-    layers of that manifest take, compressed.
+    layers of that manifest take, compressed. It is not `complete` where that manifest was taken in
+    without a part of its own, which is still not here.
     """
 
     repository: str
@@ -88,6 +94,7 @@ class ImageRow:
     size: int
     moved: datetime
     back: int
+    complete: bool = True
 
 
 def images(context: Context, host: Platform, *, past: bool) -> Iterator[ImageRow]:
@@ -113,7 +120,7 @@ def _ranker(host: Platform) -> Callable[[str | None], int]:
 
 
 def _row(row: sqlite3.Row) -> ImageRow:
-    name, tag, digest, media_type, size, moved, back, created, config, total = row
+    name, tag, digest, media_type, size, moved, back, created, config, total, lacking = row
     own = Digest.parse(digest)
     return ImageRow(
         name,
@@ -124,4 +131,5 @@ def _row(row: sqlite3.Row) -> ImageRow:
         total,
         from_stamp(moved),
         back,
+        not lacking,
     )

@@ -250,14 +250,16 @@ class StoreRepository:
             wish = ledger.Wish(tag, to, cause, expected)
             return ledger.move(connection, self._context, self.name, wish)
 
-    def recall(self, told: Iterable[Move], /, origin: str) -> int:
+    def recall(self, told: Iterable[Move], /, origin: str, *, authoritative: bool = False) -> int:
         """Record what another ledger tells of tags of this name, oldest first, in one transaction.
 
-        It goes into the series of `origin` (never a local one), as told, and not authoritative;
-        what was told before is left out. Returns how many moves were new.
+        It goes into the series of `origin` (never a local one), as told; `authoritative` says that
+        it is the registry called so that told it. What was told before is left out. Returns how
+        many moves were new.
         """
         with self._database.writing() as connection:
-            return ledger.recall(connection, self._context, self.name, told, origin)
+            source = ledger.Teller(origin, authoritative)
+            return ledger.recall(connection, self._context, self.name, told, source)
 
     def keep(self, d: Descriptor, /) -> None:
         """Keep an image that no tag names, until it is deleted by digest.

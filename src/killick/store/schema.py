@@ -49,6 +49,7 @@ CREATE TABLE member (
     arrived INTEGER NOT NULL,
     unreachable INTEGER,
     purged INTEGER NOT NULL DEFAULT 0,     -- may go at once, if nobody else is at work
+    sparse INTEGER NOT NULL DEFAULT 0,     -- 1: an image that lacked a part when it came
     UNIQUE (repository, digest, document)
 );
 CREATE INDEX member_digest ON member (digest);
@@ -103,11 +104,12 @@ CREATE TABLE link (
 CREATE INDEX link_child ON link (child);
 CREATE TABLE advisory (
     id INTEGER PRIMARY KEY,                -- the order of arrival
-    identifier TEXT NOT NULL UNIQUE,
+    identifier TEXT NOT NULL,
+    source TEXT NOT NULL,                  -- flagged, file:NAME, registry:NAME
     version INTEGER NOT NULL,
     content BLOB NOT NULL,                 -- the OpenVEX document
     subject TEXT,                          -- the image that it is attached to
-    source TEXT NOT NULL
+    UNIQUE (identifier, source)
 );
 CREATE TABLE tag (
     repository INTEGER NOT NULL REFERENCES repository (id),
@@ -150,6 +152,32 @@ CREATE TABLE seen_head (                   -- where the ledgers of registries en
     digest TEXT,                           -- what the tag pointed to then
     PRIMARY KEY (repository, tag)
 ) WITHOUT ROWID;
+CREATE TABLE host (                        -- whose engines told what they run
+    name TEXT PRIMARY KEY,
+    engine TEXT NOT NULL,
+    taken INTEGER NOT NULL,                -- when it last answered, if it ever did
+    failure TEXT                           -- why it could not be asked since
+) WITHOUT ROWID;
+CREATE TABLE sighting (
+    id INTEGER PRIMARY KEY,
+    host TEXT NOT NULL REFERENCES host (name) ON DELETE CASCADE,
+    identity TEXT NOT NULL,                -- a hash of all that makes it another sighting
+    container TEXT NOT NULL,
+    engine TEXT NOT NULL,
+    document TEXT NOT NULL,                -- JSON, as of when it was last seen
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    here INTEGER NOT NULL,                 -- 1: the host's newest answer has it
+    UNIQUE (host, identity)
+);
+CREATE INDEX sighting_container ON sighting (container);
+CREATE INDEX sighting_last ON sighting (last) WHERE here = 0;
+CREATE TABLE sighted (
+    digest TEXT NOT NULL,
+    sighting INTEGER NOT NULL REFERENCES sighting (id) ON DELETE CASCADE,
+    PRIMARY KEY (digest, sighting)
+) WITHOUT ROWID;
+CREATE INDEX sighted_sighting ON sighted (sighting);
 CREATE TABLE kept (
     repository INTEGER NOT NULL REFERENCES repository (id),
     digest TEXT NOT NULL,

@@ -14,17 +14,21 @@ from pathlib import Path
 from killick.digest import Digest
 from killick.store import durable, locks
 from killick.store.blobs import Blobs
-from killick.store.check import Check
+from killick.store.check import Check, users
 from killick.store.context import Context
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Content that was hashed: its size, and what is wrong with it (None: nothing)."""
+    """Content that was hashed: its size, and what is wrong with it (None: nothing).
+
+    `images` are then some of the tags whose images need it.
+    """
 
     digest: Digest
     size: int
     problem: str | None
+    images: tuple[str, ...] = ()
 
 
 def check_health(context: Context) -> None:
@@ -57,7 +61,8 @@ def scrub(context: Context, blobs: Blobs, after: str) -> Iterator[Looked]:
     """
     check = Check(context, blobs, None)
     for digest, size, problem in check.content(after):
-        yield Looked(digest, size, problem)
+        needed = users(context, digest) if problem is not None else ()
+        yield Looked(digest, size, problem, needed)
 
 
 def count_uploads(context: Context) -> int:

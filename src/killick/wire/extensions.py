@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from killick.wire.reports import PATH_CONTAINERS, PATH_REPORTS
+
 DISCOVER: Final = "_oci/ext/discover"
 TAG_HISTORY: Final = "_oci/tag-history"
 TOKEN: Final = "_killick/token"  # noqa: S105 - a path
@@ -74,6 +76,8 @@ LEDGER_EXTENSIONS: Final = (
             "/v2/<name>/_killick/tags",
             "/v2/<name>/_killick/rollback/<tag>",
             "/v2/<name>/_killick/chain",
+            PATH_REPORTS,
+            f"{PATH_CONTAINERS}?digest=<digest>",
         ),
         (SWAP, CHAIN),
     ),

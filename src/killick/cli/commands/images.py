@@ -53,7 +53,7 @@ class _Line:
             "Digest": str(row.descriptor.digest),
             "ID": str(row.image_id) if self.full else row.image_id.short,
             "CreatedSince": human.ago(created, self.now),
-            "Size": human.size(row.size),
+            "Size": human.size(row.size) + ("" if row.complete else " (incomplete)"),
             "CreatedAt": human.timestamp(created),
             "Current": "true" if row.back == 0 else "false",
         }
@@ -69,6 +69,7 @@ class _Line:
             "CreatedAt": created and rfc3339(created),
             "Size": row.size,
             "Current": row.back == 0,
+            "Complete": row.complete,
             "Back": row.back,
             "MediaType": row.descriptor.media_type,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -23,7 +23,7 @@ from killick.digest import Digest
 from killick.errors import TagUnknown, Unsupported, UsageError
 from killick.moments import parse_moment, rfc3339
 from killick.names import Reference
-from killick.repository import Move
+from killick.repository import Move, Presences
 
 _LISTING = Listing(
     {
@@ -35,10 +35,13 @@ _LISTING = Listing(
         "Actor": "WHO",
         "Source": "SOURCE",
         "Repository": "REPOSITORY",
+        "Change": "CHANGE",
+        "Content": "CONTENT",
     },
     ("Time", "Tag", "Digest", "Previous", "Kind", "Actor", "Source"),
 )
 _NOTHING = "-"
+_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ class _Line:
             "Tag": move.tag,
             "Digest": self._shown(move.to.digest if move.to else None),
             "Previous": self._shown(move.previous),
-            "Kind": move.cause.kind.replace("-", " "),
+            "Kind": _how(move),
+            "Change": move.change,
+            "Content": move.content or _NOTHING,
             "Actor": one_line(move.cause.actor) or _NOTHING,
             "Source": "authoritative" if move.cause.authoritative else "observed",
             "Repository": familiar(move.repository),
@@ -76,7 +81,20 @@ class _Line:
             "kind": move.cause.kind,
             "authoritative": move.cause.authoritative,
             "origin": move.cause.origin,
+            "change": move.change,
+            "content": move.content,
+            "overriding": move.cause.overriding,
         }
+
+
+def _how(move: Move) -> str:
+    """Return how a tag moved, and what people should know of that."""
+    notes = [
+        *(["overriding"] if move.cause.overriding else []),
+        *(["content removed"] if move.content == "removed" else []),
+    ]
+    words = move.cause.kind.replace("-", " ")
+    return f"{words} ({', '.join(notes)})" if notes else words
 
 
 @verb(
@@ -145,9 +163,17 @@ def _moves(session: Session, asked: Reference, **chosen: Any) -> Iterator[Move]:
         return told.history(asked.tag)
     repository = session.reading.repository(str(name))
     if not chosen["observed"]:
-        return repository.history(asked.tag)
+        return _with_content(repository, repository.history(asked.tag))
     seen, from_archives = (repository.history(asked.tag, o) for o in (name.domain, ARCHIVE))
     return iter(merge(seen, from_archives, key=_sequence, reverse=True))
+
+
+def _with_content(repository: Presences, moves: Iterator[Move]) -> Iterator[Move]:
+    """Yield the moves, each with what is left of the content that the tag was given."""
+    while page := list(islice(moves, _PAGE)):
+        left = repository.presence({move.to.digest for move in page if move.to is not None})
+        for move in page:
+            yield move if move.to is None else replace(move, content=left[move.to.digest])
 
 
 def _sequence(move: Move) -> int:

@@ -47,6 +47,7 @@ _FLAGS = ("addr", "root", "store", "workers", "read_only", "anonymous")
 @click.option("--set", "assigned", multiple=True, metavar="KEY=VALUE", help="Any one setting.")
 @click.option("--check", is_flag=True, help="Print the settings in force, and end.")
 @click.option("--limits", is_flag=True, help="Print every limit and its value, and end.")
+@click.option("--ping", is_flag=True, help="Ask the one that runs whether it is up, and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --limits: as JSON.")
 @click.pass_obj
 def command(
@@ -64,6 +65,8 @@ def command(
     configuration = load(config, flags=assignments(assigned) | _as_flags(given))
     if options["limits"]:
         _print_limits(configuration, bool(options["as_json"]))
+    elif options["ping"]:
+        serving.ping(configuration)
     elif options["check"]:
         serving.check(configuration, _place(session, configuration))
         click.echo(shown(configuration), nl=False)
@@ -104,20 +107,17 @@ def _serve(session: Session, /, configuration: Configuration) -> None:
     # What is wrong with it is to be said before anything is announced, and not by a worker.
     read_only = configuration.store or configuration.read_only
     Store(place, actor=session.actor, read_only=read_only).close()
+    if not configuration.store:
+        guarding.record_rules(place, configuration.access, session.actor)
     make = partial(
         serving.local_store if configuration.store else serving.registry,
         configuration,
         str(place),
         session.actor,
     )
-    may = "anybody may pull"
-    if not configuration.store:
-        alone = serving.is_alone(configuration)
-        may = guarding.announced(place, configuration.access, alone=alone)
-        guarding.record_rules(place, configuration.access, session.actor)
 
     def announce(url: str) -> None:
-        click.echo(f"Serving {place} at {url} ({may})")
+        click.echo(f"Serving {place} at {url} ({serving.who_may(configuration, place)})")
 
     address = serving.parse_address(configuration.addr)
     run(make, address, announce, serving.terms(configuration))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from killick.cli.human import ago
 from killick.cli.output import Listing, Style, format_options
 from killick.cli.printing import note, write
 from killick.cli.registers import Desk, registry_options
@@ -48,7 +49,7 @@ class _Line:
             "Label": token.label,
             "Rights": ",".join(token.rights),
             "Repositories": ",".join(token.repositories),
-            "Created": rfc3339(token.created)[:10],
+            "Created": ago(token.created, self.now),
             "Expires": self._expires(),
         }
 

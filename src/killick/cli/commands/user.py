@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from killick.cli import registers
+from killick.cli.human import ago
 from killick.cli.output import Listing, Style, format_options
 from killick.cli.printing import write
 from killick.cli.registers import Desk, registry_options
@@ -39,7 +40,7 @@ class _Line:
             "Role": role,
             "State": "enabled" if account.is_enabled else "disabled",
             "Tokens": str(self.tokens),
-            "Created": rfc3339(account.created)[:10],
+            "Created": ago(account.created, utc_now()),
         }
 
     def document(self) -> Mapping[str, object]:

@@ -13,6 +13,7 @@ Each kind is imported when the first of its engines is named.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,11 +32,14 @@ FORMS = (
     " kube://CONTEXT or file://PATH"
 )
 _PLAIN_PORT, _TLS_PORT = 2375, 2376
+_DOCKER_SOCKETS = ("/var/run/docker.sock", "/run/docker.sock")
 _BY_NAME = ("kube", "context")
 
 
 def engine_at(url: str, name: str | None = None, tls: Tls | None = None) -> Engine:
-    """Return the engine at `url`, called `name` in reports (None: by its address).
+    """Return the engine at `url`, called `name` in reports.
+
+    Without a name, it is called by its address, and one of this machine by the machine's name.
 
     `tls` holds for `tcp://` and `https://`; a `tcp://` without it is plain.
 
@@ -80,16 +84,22 @@ def _named(scheme: str, words: str, name: str | None) -> Engine:
 def _here(url: str, path: str, name: str | None) -> Engine:
     match url.partition(":")[0]:
         case "unix":
-            return _over_http(name or path, path, lines.unix(path))
+            return _over_http(name or _local_name(path), path, lines.unix(path))
         case "cri":
             from killick.fleet.engines.cri import CriEngine
 
-            return CriEngine(name or path, path)
+            return CriEngine(name or _local_name(path), path)
         case "file":
             from killick.fleet.engines.inventory import InventoryFile
 
             return InventoryFile(Path(path), name)
     raise _wrong(url, "such addresses are not known")
+
+
+def _local_name(path: str) -> str:
+    """Return what an engine of this machine is called where other machines report theirs, too."""
+    machine = socket.gethostname()
+    return machine if path in _DOCKER_SOCKETS else f"{machine}:{path}"
 
 
 def _far(parts: SplitResult, port: int | None, name: str | None, tls: Tls | None) -> Engine:

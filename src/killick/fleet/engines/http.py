@@ -100,6 +100,8 @@ class Asking:
             status, body = self._ask(target, accept)
         except http.client.IncompleteRead:
             raise self.unreachable("it hung up in the middle of an answer") from None
+        except ConnectionError as error:
+            raise self.unreachable(_reason(error)) from None
         except http.client.HTTPException:
             raise ProtocolError(
                 f"what answers at {self.where} does not speak HTTP as an engine does",
@@ -135,6 +137,8 @@ class Asking:
             body = response.read(MOST_ANSWER_BYTES + 1)
         if len(body) > MOST_ANSWER_BYTES:
             raise LimitExceeded(f"an answer of {self.where} is too large", side="engine")
+        if response.length:
+            raise http.client.IncompleteRead(body, response.length)
         return response.status, body
 
     def _send(self, target: str, accept: str | None) -> http.client.HTTPResponse:

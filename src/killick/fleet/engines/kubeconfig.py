@@ -58,9 +58,9 @@ def load(context: str | None, environment: Mapping[str, str] = os.environ) -> tu
         UsageError: the configuration can't be read.
         Unsupported: it wants something that is not known here.
     """
-    configs = [(path, _read(path)) for path in _files(environment)]
-    found = [(path, config) for path, config in configs if config]
-    name = context or next((text(c, "current-context") for _, c in found if c), "")
+    found = [(path, _read(path)) for path in _files(environment)]
+    current = (text(config, "current-context") for _, config in found)
+    name = context or next(filter(None, current), "")
     if not name:
         if host := environment.get("KUBERNETES_SERVICE_HOST"):
             return _in_cluster(host, environment.get("KUBERNETES_SERVICE_PORT") or "443")

@@ -15,6 +15,7 @@ from killick.errors import Unreachable, UsageError
 from killick.fleet.engines.http import Dial, Line
 
 _MOST_SSH_MESSAGE = 300
+_SECONDS_TO_END = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +150,19 @@ class _Program:
             self._line.sendall(data)
 
     def recv_into(self, buffer: memoryview) -> int:
-        count = self._line.recv_into(buffer)
-        if count == 0 and self._process.wait(5):
-            raise OSError(None, f"ssh {self._destination}: {self._said()}")
+        try:
+            count = self._line.recv_into(buffer)
+        except ConnectionResetError:  # it ended with our question unread
+            count = 0
+        if count == 0 and self._failed():
+            raise Unreachable(f"ssh {self._destination} failed: {self._said()}", side="engine")
         return count
+
+    def _failed(self) -> bool:
+        try:
+            return self._process.wait(_SECONDS_TO_END) != 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def close(self) -> None:
         self._line.close()
@@ -165,7 +175,7 @@ class _Program:
     def _said(self) -> str:
         """Return the last line of what ssh complained of."""
         if self._process.stderr is None:
-            return "failed"
+            return "it gave no reason"
         os.set_blocking(self._process.stderr.fileno(), False)
         said = (self._process.stderr.read(64 * 1024) or b"").decode(errors="replace").strip()
-        return said.splitlines()[-1][:_MOST_SSH_MESSAGE] if said else "failed"
+        return said.splitlines()[-1][:_MOST_SSH_MESSAGE] if said else "it gave no reason"

@@ -18,6 +18,11 @@ class ChoreSettings:
     collect: timedelta = setting(
         timedelta(hours=6), help="how often garbage is collected", bounds=Bounds(_NEVER)
     )
+    retention: timedelta = setting(
+        timedelta(days=1),
+        help="how often the rules of [[retention]] let go of what they say",
+        bounds=Bounds(_NEVER),
+    )
     scrub: timedelta = setting(
         timedelta(days=30), help="how often all that is stored is hashed", bounds=Bounds(_NEVER)
     )

@@ -28,6 +28,9 @@ class LimitSettings:
         bounds=Bounds(1, 10**6),
         unit="entries",
     )
+    chunk: Size = setting(
+        Size(0), help="how long pieces of uploads had better be (0: any length is as good)"
+    )
     uploads: int = setting(
         10_000,
         help="upload sessions that are open at once",

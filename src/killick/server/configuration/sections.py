@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from killick.rules import Policy
 from killick.server.configuration.access import Access
 from killick.server.configuration.chores import ChoreSettings
 from killick.server.configuration.limits import LimitSettings
 from killick.server.configuration.logging import LogSettings
 from killick.server.configuration.metrics import MetricsSettings
+from killick.server.configuration.rules import ImmutableSettings, RetentionSettings
 from killick.server.configuration.table import Bounds, Wrong, section, setting
 from killick.server.configuration.tls import Tls
 
@@ -30,6 +32,9 @@ class Configuration:
         bounds=Bounds(1, MOST_WORKERS),
     )
     read_only: bool = setting(False, help="refuse all that would change something")
+    require_complete: bool = setting(
+        False, help="refuse images whose parts are not there (else they are marked incomplete)"
+    )
     plain_http: bool = setting(
         False, help="serve plain HTTP beyond loopback although there are accounts (behind a proxy)"
     )
@@ -44,6 +49,14 @@ class Configuration:
     log: LogSettings = section(LogSettings)
     metrics: MetricsSettings = section(MetricsSettings)
     chores: ChoreSettings = section(ChoreSettings)
+    immutable: tuple[ImmutableSettings, ...] = ()
+    retention: tuple[RetentionSettings, ...] = ()
+
+    @property
+    def policy(self) -> Policy:
+        """Which moves of tags are refused."""
+        immutable = tuple(stated.rule() for stated in self.immutable)
+        return Policy(immutable, sparse=not self.require_complete)
 
     def __post_init__(self) -> None:
         """Look for combinations that can't be."""

@@ -1,47 +1,28 @@
-"""OpenVEX 0.2.0: what somebody says about vulnerabilities in images, each named by its digest.
-
-A document holds statements: a vulnerability, products, a status. Products that are named by no
-digest (a package of a language, say) are passed over here; the document's bytes keep them.
-The specification is github.com/openvex/spec, OPENVEX-SPEC.md; documents are read as its JSON schema
-has them.
-"""
+"""Reading a document strictly, as the specification's JSON schema has it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
-from urllib.parse import quote, unquote
+from typing import Any
+from urllib.parse import unquote
 
 from killick import strictjson
 from killick.digest import Digest
 from killick.errors import BadDigest, ContentError, LimitExceeded
-from killick.moments import rfc3339
-from killick.names import Name
-
-MEDIA_TYPE = "application/vnd.openvex+json"
-CONTEXT = "https://openvex.dev/ns/v0.2.0"
-MOST_BYTES = 4 * 1024 * 1024
-MOST_STATEMENTS = 10_000
-MOST_PRODUCTS = 10_000
-"""Of all statements of a document together."""
-MOST_CHARACTERS = 16 * 1024
-"""Of any one text."""
-MOST_ID_CHARACTERS = 256
-"""Of the names of a vulnerability."""
-
-Status = Literal["affected", "fixed", "not_affected", "under_investigation"]
-STATUSES: tuple[Status, ...] = get_args(Status)
-Justification = Literal[
-    "component_not_present",
-    "vulnerable_code_not_present",
-    "vulnerable_code_not_in_execute_path",
-    "vulnerable_code_cannot_be_controlled_by_adversary",
-    "inline_mitigations_already_exist",
-]
-JUSTIFICATIONS: tuple[Justification, ...] = get_args(Justification)
+from killick.openvex.document import (
+    HASHES,
+    JUSTIFICATIONS,
+    MOST_BYTES,
+    MOST_CHARACTERS,
+    MOST_ID_CHARACTERS,
+    MOST_PRODUCTS,
+    MOST_STATEMENTS,
+    STATUSES,
+    Statement,
+    Vex,
+)
 
 _DOCUMENT_FIELDS = {"@context", "@id", "author", "role", "timestamp", "last_updated"} | {
     "version",
@@ -59,55 +40,10 @@ _STATEMENT_FIELDS = {"@id", "version", "vulnerability", "timestamp", "last_updat
 }
 _VULNERABILITY_FIELDS = {"@id", "name", "description", "aliases"}
 _PRODUCT_FIELDS = {"@id", "identifiers", "hashes", "subcomponents"}
-_HASHES = {"sha-256": "sha256", "sha-512": "sha512"}
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d{1,6})?\d*(Z|z|[+-]\d\d:\d\d)", re.ASCII
 )
 _PURL = re.compile(r"pkg:oci/[^@?#]+@([^?#]+)(?:\?([^#]*))?(?:#.*)?")
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What is said of some images: `vulnerability` and its other names, and how they stand to it.
-
-    `time` is since when it is said. `note` is what people should read: the action to take, why
-    there is no impact, or other notes.
-    """
-
-    vulnerability: str
-    status: Status
-    products: tuple[Digest, ...]
-    time: datetime
-    aliases: tuple[str, ...] = ()
-    note: str | None = None
-    justification: Justification | None = None
-
-    @property
-    def names(self) -> frozenset[str]:
-        """All names of the vulnerability."""
-        return frozenset((self.vulnerability, *self.aliases))
-
-
-@dataclass(frozen=True, slots=True)
-class Vex:
-    """A document: its bytes, and what they say. `identifier` is its IRI.
-
-    A document with the same identifier and a higher `version` replaces it. `subject` is the image
-    that it came attached to.
-    """
-
-    raw: bytes
-    identifier: str
-    author: str
-    time: datetime
-    version: int
-    statements: tuple[Statement, ...]
-    subject: Digest | None = None
-
-    @property
-    def products(self) -> frozenset[Digest]:
-        """The digests that any statement is about."""
-        return frozenset(d for statement in self.statements for d in statement.products)
 
 
 def parse(raw: bytes, subject: Digest | None = None) -> Vex:
@@ -214,7 +150,7 @@ def _product(value: object, where: str) -> Digest | None:
             return None
         found = {
             _digest(f"{algorithm}:{hashes[key]}", where)
-            for key, algorithm in _HASHES.items()
+            for key, algorithm in HASHES.items()
             if key in hashes
         }
         return min(found) if found else None
@@ -222,7 +158,7 @@ def _product(value: object, where: str) -> Digest | None:
         raise _bad(f"{where} is named by two digests")
     digest = found.pop()
     stated = next(
-        (hashes[k] for k, a in _HASHES.items() if a == digest.algorithm and k in hashes), None
+        (hashes[k] for k, a in HASHES.items() if a == digest.algorithm and k in hashes), None
     )
     if stated is not None and stated != digest.encoded:
         raise _bad(f"{where} is named by two digests")
@@ -238,62 +174,6 @@ def _digest_in(purl: str) -> Digest | None:
         return Digest.parse(unquote(match[1]))
     except BadDigest:
         return None
-
-
-def purl(name: Name, digest: Digest) -> str:
-    """Return the package URL of an image: `pkg:oci/golftrack@sha256%3A…?repository_url=…`."""
-    last = name.path.rpartition("/")[2]
-    return (
-        f"pkg:oci/{last}@{quote(str(digest), safe='')}?repository_url={quote(str(name), safe='')}"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """One thing to say: the status of the image `digest` (in repository `name`), and a note."""
-
-    name: Name
-    digest: Digest
-    status: Status
-    note: str | None = None
-    justification: Justification | None = None
-
-
-def compose(vulnerability: str, said: Sequence[Say], author: str, time: datetime) -> Vex:
-    """Return a new document about one vulnerability; its identifier is made from its content."""
-    statements = [_to_json(vulnerability, say) for say in said]
-    seed = strictjson.compact([vulnerability, statements, author, rfc3339(time)])
-    document = {
-        "@context": CONTEXT,
-        "@id": f"https://openvex.dev/docs/public/killick-{Digest.of(seed).encoded}",
-        "author": author,
-        "timestamp": rfc3339(time),
-        "version": 1,
-        "tooling": "killick",
-        "statements": statements,
-    }
-    return parse(strictjson.compact(document))
-
-
-def _to_json(vulnerability: str, say: Say) -> dict[str, Any]:
-    url = purl(say.name, say.digest)
-    key = next((k for k, algorithm in _HASHES.items() if algorithm == say.digest.algorithm), None)
-    product: dict[str, Any] = {"@id": url, "identifiers": {"purl": url}}
-    statement: dict[str, Any] = {
-        "vulnerability": {"name": vulnerability},
-        "products": [product | ({"hashes": {key: say.digest.encoded}} if key else {})],
-        "status": say.status,
-    }
-    if say.status == "affected":
-        statement["action_statement"] = say.note or "No remedy is named yet."
-    elif say.status == "not_affected":
-        if say.note:
-            statement["impact_statement"] = say.note
-        if say.justification:
-            statement["justification"] = say.justification
-    elif say.note:
-        statement["status_notes"] = say.note
-    return statement
 
 
 def _bad(what: str) -> ContentError:

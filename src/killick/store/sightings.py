@@ -1,0 +1,149 @@
+"""What engines said they run: the newest of each host, and earlier words that say something else.
+
+A container that is seen again as it was costs no row: its sighting is prolonged. State and times
+of a container that starts anew are no reason for a new one; its words and digests are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from killick import inventory, strictjson
+from killick.errors import LimitExceeded
+from killick.observation import Container, Sighting, Snapshot, digests_in
+from killick.store.context import Context, from_stamp, to_stamp
+
+MOST_HOSTS = 100_000
+_VOLATILE = frozenset({"state", "started"})
+
+_SEEN = """
+INSERT INTO sighting (host, identity, container, engine, document, first, last, here)
+VALUES (:host, :identity, :container, :engine, :document, :taken, :taken, :here)
+ON CONFLICT (host, identity) DO UPDATE SET
+    document = iif(excluded.last >= last, excluded.document, document),
+    first = min(first, excluded.first), last = max(last, excluded.last), here = max(here, :here)
+RETURNING id, first = last
+"""
+_FOUND = """
+SELECT id, host, engine, document, first, last FROM sighting
+WHERE container = :words OR id IN (SELECT sighting FROM sighted WHERE digest = :words)
+ORDER BY last DESC, id DESC
+"""
+
+
+def report(context: Context, snapshot: Snapshot) -> None:
+    """Keep a snapshot, and let go of what is older than the retention.
+
+    A time that has not come yet is taken for now, so that no clock that is ahead hides what comes
+    later.
+
+    Raises:
+        LimitExceeded: there are too many hosts.
+        StoreError: it can't be kept.
+    """
+    taken = min(to_stamp(snapshot.taken), context.now())
+    with context.database.writing() as connection:
+        if snapshot.failure is not None and not snapshot.containers:
+            _note_failure(connection, snapshot, taken)
+        else:
+            _keep(connection, snapshot, taken)
+        _let_go(connection, context.oldest_retained)
+
+
+def snapshots(context: Context) -> Iterator[Snapshot]:
+    """Yield the newest snapshot of each host."""
+    with context.database.snapshot() as connection:
+        hosts = connection.execute("SELECT * FROM host ORDER BY name").fetchall()
+        found = [
+            Snapshot(
+                name,
+                engine,
+                from_stamp(taken),
+                tuple(
+                    _container(row[0])
+                    for row in connection.execute(
+                        "SELECT document FROM sighting WHERE host = ? AND here = 1 ORDER BY id",
+                        (name,),
+                    )
+                ),
+                failure,
+            )
+            for name, engine, taken, failure in hosts
+        ]
+    yield from found
+
+
+def sightings(context: Context, words: str) -> Iterator[Sighting]:
+    """Yield the sightings of a container's ID, or of a digest, the last first."""
+    with context.database.reading() as connection:
+        rows = connection.execute(_FOUND, {"words": words}).fetchall()
+    for _, host, engine, document, first, last in rows:
+        yield Sighting(host, engine, from_stamp(first), from_stamp(last), _container(document))
+
+
+def forget(context: Context, host: str) -> bool:
+    """Forget all about a host."""
+    with context.database.writing() as connection:
+        return connection.execute("DELETE FROM host WHERE name = ?", (host,)).rowcount > 0
+
+
+def _note_failure(connection: sqlite3.Connection, snapshot: Snapshot, taken: int) -> None:
+    _check_room(connection, snapshot.host)
+    connection.execute(
+        "INSERT INTO host VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
+        " SET failure = excluded.failure WHERE excluded.taken >= taken",
+        (snapshot.host, snapshot.engine, taken, snapshot.failure),
+    )
+
+
+def _keep(connection: sqlite3.Connection, snapshot: Snapshot, taken: int) -> None:
+    _check_room(connection, snapshot.host)
+    newest = connection.execute(
+        "INSERT INTO host VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
+        " SET engine = excluded.engine, taken = excluded.taken, failure = excluded.failure"
+        " WHERE excluded.taken >= taken",
+        (snapshot.host, snapshot.engine, taken, snapshot.failure),
+    ).rowcount
+    if newest:
+        connection.execute("UPDATE sighting SET here = 0 WHERE host = ?", (snapshot.host,))
+    shared = {"host": snapshot.host, "engine": snapshot.engine, "taken": taken, "here": newest}
+    for container in snapshot.containers:
+        document = inventory.container_to_json(container)
+        row = shared | {
+            "identity": _identity(document),
+            "container": container.id.rpartition("://")[2],
+            "document": strictjson.compact(document).decode(),
+        }
+        number, may_be_new = connection.execute(_SEEN, row).fetchone()
+        if may_be_new:
+            connection.executemany(
+                "INSERT OR IGNORE INTO sighted VALUES (?, ?)",
+                [(digest, number) for digest in digests_in(container)],
+            )
+
+
+def _check_room(connection: sqlite3.Connection, host: str) -> None:
+    known = connection.execute("SELECT 1 FROM host WHERE name = ?", (host,)).fetchone()
+    if known is None:
+        count = connection.execute("SELECT count(*) FROM host").fetchone()[0]
+        if count >= MOST_HOSTS:
+            raise LimitExceeded(f"there are {MOST_HOSTS} hosts already")
+
+
+def _let_go(connection: sqlite3.Connection, before: int | None) -> None:
+    if before is not None:
+        connection.execute("DELETE FROM host WHERE taken < ?", (before,))
+        connection.execute("DELETE FROM sighting WHERE here = 0 AND last < ?", (before,))
+
+
+def _identity(document: dict[str, Any]) -> str:
+    kept = {key: value for key, value in document.items() if key not in _VOLATILE}
+    return hashlib.sha256(strictjson.compact(kept)).hexdigest()
+
+
+def _container(document: str) -> Container:
+    return inventory.container_from_json(json.loads(document), "a container in the store")
