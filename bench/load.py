@@ -37,7 +37,16 @@ def wrk(server: Server, path: str, *, seconds: int, connections: int) -> Load:
     script = server.folder / "say.lua"
     script.write_text(_SAY)
     headers = {"Accept": ACCEPT, **server.headers}
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script)]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "60s",
+        "-s",
+        str(script),
+    ]
     for key, value in headers.items():
         command += ["-H", f"{key}: {value}"]
     done = subprocess.run(

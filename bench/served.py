@@ -207,7 +207,7 @@ def memory(bench: Bench) -> Iterator[Row]:
             raise RuntimeError("the blob came back with another length")
         pulled = max(server.memory())
         yield Row(f"and pull of it (idle: {before:.0f})", "MiB", {"killick": [pulled]}, limit=150)
-        hold_readers(server, path, sizes.readers)
+        hold_readers(server, path, sizes)
         most = max(server.memory())
         yield Row(f"and {sizes.readers} slow readers of it", "MiB", {"killick": [most]})
 
@@ -233,7 +233,7 @@ def upload(server: Server, size: int) -> str:
     return f"/v2/bench/large/blobs/{name}"
 
 
-def hold_readers(server: Server, path: str, count: int) -> None:
+def hold_readers(server: Server, path: str, sizes: Sizes) -> None:
     """Let many read slowly, all at once, and ask for something else meanwhile."""
     stop = threading.Event()
 
@@ -245,11 +245,11 @@ def hold_readers(server: Server, path: str, count: int) -> None:
             pass
         connection.close()
 
-    readers = [threading.Thread(target=read, daemon=True) for _ in range(count)]
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(sizes.readers)]
     for reader in readers:
         reader.start()
     other = HTTPConnection(server.host, timeout=60)
-    for _ in range(10):
+    for _ in range(2 * sizes.seconds):
         ask(other, server, "/v2/")
         stop.wait(1)
     stop.set()
