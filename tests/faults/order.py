@@ -30,6 +30,10 @@ _PATH = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ANSWER = re.compile(r'"HTTP/1\.1 20')
 
 
+_NO_PROMISE = {("reserve",), ("chores",), ("access",)}
+"""What nobody was told is there: room to be given up, when chores last ran, who called."""
+
+
 class Disk:
     """What of the folder `root` is not certain to be on the disk, as a trace is gone through."""
 
@@ -65,7 +69,8 @@ class Disk:
         elif call in tracing.NAMES:
             self._named(call, _PATH.findall(rest))
         elif opened and opened[1].startswith(self._root + "/"):
-            self._written(opened[1], call)
+            if Path(opened[1]).relative_to(self._root).parts[:1] not in _NO_PROMISE:
+                self._written(opened[1], call)
         elif _ANSWER.search(rest) or (call == "write" and self._says_something(rest)):
             self.acknowledged()
 
@@ -84,7 +89,7 @@ class Disk:
         if call.startswith("rename") and "/blobs/" in str(target) and paths[0] in self._unsynced:
             self.problems.append(f"{target.name[:12]}… got its name before its bytes were safe")
         self._unsynced.pop(paths[0], None)
-        if target.name != "reserve":
+        if target.relative_to(self._root).parts[:1] not in _NO_PROMISE:
             self._unsynced[str(target.parent)] = self._clock
 
     def acknowledged(self):

@@ -12,14 +12,17 @@ from functools import partial
 from pathlib import Path
 
 from faults.processes import environment
+from killick.rules import EASY
 from killick.server import OPEN, application, run
+from killick.server.operations import Operations
 from killick.store import Store
 
 
 def over(root, lease):
     """Make the application, in granian's worker."""
     store = Store(Path(root), lease=timedelta(seconds=lease), retention=None)
-    return application(store, OPEN, on_close=store.close)
+    # It is held to whole images, as its store is: a part that went would else be no error.
+    return application(store, OPEN, on_close=store.close, operations=Operations(policy=EASY))
 
 
 def main():
