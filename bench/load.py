@@ -4,8 +4,7 @@ import http.client
 import statistics
 import subprocess
 import time
-from collections.abc import Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from servers import Server
@@ -59,21 +58,29 @@ def wrk(server: Server, path: str, *, seconds: int, connections: int) -> Load:
     return Load(count / seconds_taken, size / seconds_taken, p50 / 1000, p99 / 1000)
 
 
-def each_takes(server: Server, paths: Iterable[str], warm: int = 1) -> float:
-    """Milliseconds that one request takes (the median), one after another on one connection.
+def each_takes(asked: list[tuple[Server, list[str]]], warm: int = 1) -> list[float]:
+    """Milliseconds that one request takes (medians), one after another on one connection each.
 
+    Servers take turns with each request, so that whatever else the machine does slows all alike.
     The first `warm` rounds are not counted.
     """
-    paths, taken = list(paths), []
-    name, port = server.host.split(":")
-    with closing(http.client.HTTPConnection(name, int(port), timeout=60)) as connection:
+    taken: list[list[float]] = [[] for _ in asked]
+    with ExitStack() as stack:
+        connections = [stack.enter_context(closing(connect(server))) for server, _ in asked]
+        for server, connection in zip((s for s, _ in asked), connections, strict=True):
+            ask(connection, server, "/v2/")  # it shows the password, and is known from there on
         for turn in range(warm + 1):
-            for path in paths:
-                start = time.perf_counter()
-                ask(connection, server, path)
-                if turn >= warm:
-                    taken.append(time.perf_counter() - start)
-    return statistics.median(taken) * 1000
+            for paths in zip(*(paths for _, paths in asked), strict=True):
+                for place, path in enumerate(paths):
+                    start = time.perf_counter()
+                    ask(connections[place], asked[place][0], path)
+                    if turn >= warm:
+                        taken[place].append(time.perf_counter() - start)
+    return [statistics.median(each) * 1000 for each in taken]
+
+
+def connect(server: Server) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(server.host, timeout=60)
 
 
 def ask(connection: http.client.HTTPConnection, server: Server, path: str) -> bytes:
