@@ -130,7 +130,7 @@ def test_the_index_of_a_layout(value):
     again = Entries.parse(entries.to_bytes())
     assert again.entries == entries.entries
     for repository in ("", *entries.repositories()):
-        for tag in entries.tags(repository):
+        for tag in entries.tags(repository, ""):
             try:
                 without = entries.without_tag(repository, tag)
             except KillickError as error:
