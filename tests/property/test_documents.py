@@ -129,7 +129,7 @@ def test_the_index_of_a_layout(value):
         return
     again = Entries.parse(entries.to_bytes())
     assert again.entries == entries.entries
-    for repository in ("", *entries.repositories()):
+    for repository in ("", *entries.repositories("")):
         for tag in entries.tags(repository, ""):
             try:
                 without = entries.without_tag(repository, tag)
