@@ -16,6 +16,7 @@ from typing import Protocol, TextIO
 
 import click
 
+from killick.cli.printing import visible
 from killick.errors import KillickError
 
 FOUND_SOMETHING = 3
@@ -108,7 +109,8 @@ def _tell(code: str, message: str, side: str, hint: str | None, words: Sequence[
     if wants_json(words):
         text = json.dumps({"error": code, "message": message, "side": side, "hint": hint})
     else:
-        text = _line(message, hint)
+        # What an error quotes may come from anywhere, and is to stay one line of plain text.
+        text = visible(_line(message, hint)).replace("\n", "\\n")
     try:
         click.echo(text, err=True)
     except OSError:  # who can't be told still gets the status

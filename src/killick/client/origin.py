@@ -120,8 +120,7 @@ class Url:
         """
         match = _URL.fullmatch(text) if len(text) <= MOST_CHARACTERS else None
         if match is None or not _PRINTABLE.fullmatch(text):
-            shown = text.partition("?")[0][:200]
-            raise ProtocolError(f"{shown!r} is not an address to go to", side="remote")
+            raise _no_address(text)
         scheme, host, port, path, query, _ = match.groups()
         scheme = scheme.lower()
         number = int(port) if port else _DEFAULT_PORTS[scheme]
@@ -136,13 +135,11 @@ class Url:
             ProtocolError: it means none.
         """
         if len(reference) > MOST_CHARACTERS or not _PRINTABLE.fullmatch(reference):
-            raise ProtocolError(f"{reference[:200]!r} is not an address to go to", side="remote")
+            raise _no_address(reference)
         try:
             joined = urljoin(str(self), reference)
         except ValueError:
-            raise ProtocolError(
-                f"{reference[:200]!r} is not an address to go to", side="remote"
-            ) from None
+            raise _no_address(reference) from None
         return Url.parse(joined)
 
     def at(self, target: str) -> Url:
@@ -160,6 +157,14 @@ class Url:
 
     def __str__(self) -> str:
         return f"{self.origin}{self.target}"
+
+
+def _no_address(text: str) -> ProtocolError:
+    """Return the error of a text that is no URL; what may be secret in it is not shown."""
+    before, slashes, rest = text.partition("?")[0].partition("//")
+    authority, slash, path = rest.partition("/")
+    shown = f"{before}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+    return ProtocolError(f"{shown[:200]!r} is not an address to go to", side="remote")
 
 
 def _host(text: str) -> str:
