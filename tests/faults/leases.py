@@ -2,13 +2,15 @@
 
 import io
 import shutil
+import sqlite3
 import threading
 import time
+from contextlib import closing, suppress
 from datetime import timedelta
 
 from faults.results import row
 from images import image
-from killick.errors import KillickError
+from killick.errors import Incomplete, KillickError, NotFound
 from killick.manifest import Descriptor
 from killick.moments import utc_now
 from killick.names import Tag
@@ -19,6 +21,9 @@ LEASE = timedelta(minutes=10)
 SHORT_LEASE = timedelta(seconds=0.4)
 SLOW_FOR = 2.0
 """Seconds that a slow transfer takes: several leases."""
+
+LOOKS = 14
+"""More often than that gc does not look at the clock, with so little to collect."""
 
 NAME = "leased/app"
 
@@ -42,7 +47,8 @@ def leases(world, rows, scale):
         for ask in (_fresh, _has, _find, _locate, _mount, _uploaded):
             found.point(ask.__name__, _promised(world, ask))
     with row("leases: a tag in the middle of gc", rows) as found:
-        found.point("tagged between the list and the removal", _tagged_late(world))
+        for look in range(1, LOOKS):
+            found.point(f"tagged at look {look} at the clock", _tagged_late(world, look))
     with row("leases: a slow transfer", rows) as found:
         found.point("collected all the time", _slow(world))
 
@@ -112,21 +118,25 @@ def _there(root, name, d):
     return True
 
 
-def _tagged_late(world):
-    """Yield a complaint if gc removes what got a tag after it was listed as garbage."""
+def _tagged_late(world, look):
+    """Yield a complaint if gc removes what got a tag while it was at work.
+
+    It looks at the clock between its steps: at one of these the image is listed as garbage already.
+    """
     clock = Clock()
     root = world.fresh(world.empty)
     with Store(root, clock=clock) as store, Store(root, clock=clock) as collector:
         repository = store.repository(NAME)
         d = image(repository)
         clock.forward(3)
-        # gc looks at the clock once more for what it may remove, after it has listed it all.
-        looks = []
+        looks, tagged = [], []
 
         def late():
             looks.append(None)
-            if len(looks) == 4:
-                repository.tag(Tag("1"), d)
+            if len(looks) >= look and not tagged and _may_write(root):
+                tagged.append(None)
+                with suppress(NotFound, Incomplete):  # it may be gone: its lease was over long ago
+                    repository.tag(Tag("1"), d)
             return clock()
 
         with Store(root, clock=late) as slow:
@@ -136,6 +146,17 @@ def _tagged_late(world):
             yield "an image with a tag was collected"
         yield from (f"verify: {f.problem}" for f in store.verify() if f.damage)
     shutil.rmtree(root)
+
+
+def _may_write(root):
+    """Return whether nobody is in the middle of a transaction, for which a tag would wait."""
+    with closing(sqlite3.connect(root / "store.db", timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+    return True
 
 
 def _slow(world):

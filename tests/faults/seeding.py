@@ -12,6 +12,7 @@ from faults.seeds import SEEDS
 
 PATIENCE = 240
 WORKERS = 2
+_NOTHING_FAILED, _SOMETHING_FAILED = 0, 1
 
 
 def seeded(world, rows, scale):
@@ -26,19 +27,15 @@ def seeded(world, rows, scale):
 
 
 def _unnoticed(world, seed):
-    """Yield a complaint unless the seed's test says that something was lost."""
+    """Yield a complaint unless the seed's test says that something is wrong."""
+    if seed.test.endswith(".py") or "::" in seed.test:
+        yield from _unnoticed_by_pytest(seed)
+        return
     out = world.folder / f"{seed.name}.json"
     words = ["--only", seed.test, "--share", str(seed.share), "--out", str(out)]
     if seed.operation:
         words += ["--operation", seed.operation]
-    ended = subprocess.run(
-        [sys.executable, "-m", "faults", *words],
-        env=_environment(seed),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    ended = _run(["faults", *words], seed)
     if not out.exists():
         yield f"the test {seed.test} did not run: {ended.stderr.strip()[-300:]}"
         return
@@ -46,6 +43,28 @@ def _unnoticed(world, seed):
     out.unlink()
     if not any(test["lost"] for test in tests):
         yield f"the test {seed.test} did not notice it"
+
+
+def _unnoticed_by_pytest(seed):
+    """Run tests of `make test`; the fault is planted before they import anything."""
+    words = ["-x", "-q", "-p", "faults", "-p", "no:cacheprovider", str(TESTS / seed.test)]
+    ended = _run(["pytest", *words], seed)
+    if ended.returncode == _NOTHING_FAILED:
+        yield f"the test {seed.test} did not notice it"
+    elif ended.returncode != _SOMETHING_FAILED:
+        yield f"the test {seed.test} did not run: {(ended.stdout + ended.stderr).strip()[-300:]}"
+
+
+def _run(words, seed):
+    return subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=TESTS.parent,
+        env=_environment(seed),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
 
 
 def _environment(seed):

@@ -1,8 +1,8 @@
 """Faults planted on purpose, one at a time: each takes away one thing that keeps the promises.
 
-`test` names what has to notice it; `operation` narrows it to the command in which it shows, and
-`share` says how many of the points of the short form are tried. A seed that its test lets through
-is a fault of this harness. `FAULTS_SEED=name` plants one.
+`test` names what has to notice it, a kind of test here or tests of `make test`; `operation` narrows
+it to the command in which it shows, and `share` says how many of the points of the short form are
+tried. A seed that its test lets through is a fault of this harness. `FAULTS_SEED=name` plants one.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,17 @@ COLLECT = "killick.store.collect"
 LEASES = "killick.store.leases"
 BLOBS = "killick.store.blobs"
 DIGEST = "killick.digest"
+REALMS = "killick.client.realms"
+DIAL = "killick.client.dial"
+REDIRECTS = "killick.client.redirects"
+BODY = "killick.client.body"
+STRICTJSON = "killick.strictjson"
+MANIFEST = "killick.manifest"
+TARFILES = "killick.layout.tarfiles"
+COMPRESSION = "killick.compression"
+HEADS = "killick.cli.heads"
+CONDITIONS = "killick.server.conditions"
+ADMISSION = "killick.server.admission"
 
 
 @dataclass(frozen=True)
@@ -233,6 +244,112 @@ _ALL = (
                 "        if file is None:\n            return True\n",
             ),
         ),
+    ),
+    Seed(
+        "images in part get a name",
+        "unit/test_store_lapsed.py",
+        LEDGER,
+        (
+            (
+                "    if part is not None:\n        raise Incomplete(",
+                "    if False:\n        raise Incomplete(",
+            ),
+        ),
+    ),
+    Seed(
+        "stamps of the future stay",
+        "clocks",
+        COLLECT,
+        (
+            (
+                "UPDATE blob SET orphaned = :now WHERE orphaned > :now",
+                "UPDATE blob SET orphaned = 0 WHERE 0 AND :now",
+            ),
+        ),
+    ),
+    # Where credentials go, and whom the client listens to
+    Seed(
+        "any realm gets the password",
+        "liars",
+        REALMS,
+        (("    if host == registry.host or", "    if True or"),),
+        operation="foreign realm: another host",
+    ),
+    Seed(
+        "nobody looks where an address lies",
+        "liars",
+        DIAL,
+        (("            if zone > innermost or (", "            if False and ("),),
+        operation="redirect from outside to: inner.example.org",
+    ),
+    Seed(
+        "redirects go on and on",
+        "liars",
+        REDIRECTS,
+        (("MOST_REDIRECTS = 5\n", "MOST_REDIRECTS = 60\n"),),
+        operation="redirect loop: ever new",
+    ),
+    Seed(
+        "any part of a blob is taken",
+        "unit/test_client_transfers.py::test_another_part_than_asked_for_is_an_error",
+        BODY,
+        (("            if not right or (match", "            if False and (match"),),
+    ),
+    # What is read from outside
+    Seed(
+        "keys may come twice",
+        "unit/test_strictjson.py",
+        STRICTJSON,
+        (("    if len(found) != len(pairs):", "    if False:"),),
+    ),
+    Seed(
+        "nesting has no end",
+        "unit/test_strictjson.py",
+        STRICTJSON,
+        (("        if depth > MOST_DEPTH:", "        if False:"),),
+    ),
+    Seed(
+        "sizes may be negative",
+        "unit/test_manifest.py",
+        MANIFEST,
+        (("or not 0 <= size <= MOST_SIZE", "or not size <= MOST_SIZE"),),
+    ),
+    Seed(
+        "members of archives may lead out",
+        "unit/test_archive.py",
+        TARFILES,
+        (('    if name.startswith("/") or ".." in parts:', "    if False:"),),
+    ),
+    Seed(
+        "what unpacks has no limit",
+        "unit/test_compression.py",
+        COMPRESSION,
+        (("        if self._left < 0:", "        if False:"),),
+    ),
+    # What a tag may mean, and who may move it
+    Seed(
+        "heads of ledgers are not compared",
+        "cli/test_rewritten.py",
+        HEADS,
+        (("    if head != now.head:\n", "    if False:\n"),),
+    ),
+    Seed(
+        "a tag may be elsewhere than its ledger says",
+        "cli/test_rewritten.py::test_an_answer_that_the_ledger_contradicts",
+        HEADS,
+        (("    if stands and to != now.digest:\n", "    if False:\n"),),
+    ),
+    Seed(
+        "conditions are not looked at",
+        "unit/test_server_manifests.py::test_compare_and_swap",
+        CONDITIONS,
+        (("    if not wanted or (", "    if False and ("),),
+    ),
+    Seed(
+        "rights are not asked for",
+        "unit/test_server_access.py::test_the_matrix",
+        ADMISSION,
+        (("        if need is None or caller.may(need, repository):", "        if True:"),),
     ),
 )
 

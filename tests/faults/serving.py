@@ -18,8 +18,8 @@ from killick.server.operations import Operations
 from killick.store import Store
 
 
-def over(root, lease):
-    """Make the application, in granian's worker."""
+def over(root, lease, worker):
+    """Make the application, in a worker of the server."""
     store = Store(Path(root), lease=timedelta(seconds=lease), retention=None)
     # It is held to whole images, as its store is: a part that went would else be no error.
     return application(store, OPEN, on_close=store.close, operations=Operations(policy=EASY))

@@ -97,7 +97,7 @@ class World:
             store.repository(KEPT).move(Tag("1"), self.old, Cause("pulled", ACTOR))
             self.place(store, KEPT, "1", self.first)
             self.place(store, KEPT, "2", self.many)
-            self.place(store, f"127.0.0.1:{self.registry.port}/pushed/app", "1", self.second)
+            self.place(store, f"127.0.0.1:{self.registry.port}/pushed/app", "1", self.first)
         return Start(root, Before.of(root))
 
     @cached_property
