@@ -323,7 +323,13 @@ def kept_running(chores: Chores | None) -> Iterator[None]:
     if chores is None:
         yield
         return
-    chores.start()
+    try:
+        chores.start()
+    except StoreError as error:
+        # A full disk is no reason not to be read from; the chores can wait for the next start.
+        _log.error("the chores are not looked after: %s", error.message)
+        yield
+        return
     try:
         yield
     finally:
