@@ -1,11 +1,11 @@
 # Every target sets up what it needs by itself, once; see tools/setup.
 .DEFAULT_GOAL := help
-.PHONY: help demo test compat faults fuzz bench format lock clean
+.PHONY: help demo test compat faults fuzz bench bench-server format lock clean
 
 help: ## what there is
 	@echo "Killick: container images by digest."
 	@echo
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 demo: ## one story, for real: a tag is overwritten, and nothing is lost (KEEP=1 keeps what it made)
 	@tools/setup run
@@ -28,6 +28,10 @@ fuzz: ## every parser under bytes that nobody meant well with (SECONDS=60 each; 
 bench: ## speed beside crane, skopeo and docker, as far as installed (BENCH=--quick for small sizes)
 	@tools/setup run
 	@.venv/bin/python bench/run.py $(BENCH)
+
+bench-server: ## the served registry beside distribution: wrk, crane (BENCH=--quick for small sizes)
+	@tools/setup run
+	@.venv/bin/python bench/server.py $(BENCH)
 
 format: ## the formatter, and the linter's safe fixes
 	@tools/setup dev

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import images
@@ -43,7 +44,7 @@ def running(root: Path, killick: list[str]) -> Iterator[str]:
     with (root / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
     try:
-        _wait(host, process, root / "log")
+        wait(host, process, root / "log")
         yield host
     finally:
         process.terminate()
@@ -51,24 +52,26 @@ def running(root: Path, killick: list[str]) -> Iterator[str]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def fill(host: str, repository: str, folder: Path) -> str:
-    """Pushes a layout; returns the reference of its tag."""
+def fill(host: str, repository: str, folder: Path, headers: dict[str, str] | None = None) -> str:
+    """Pushes a layout; returns the reference of its tag. `headers` go with each request."""
     manifest, needed = images.manifest_of(folder)
     connection = http.client.HTTPConnection(host, timeout=120)
+    ask = partial(_ask, connection, headers or {})
     with contextlib.closing(connection):
         for each in needed:
             path = f"/v2/{repository}/blobs/uploads/"
-            location = _ask(connection, "POST", path, b"", 202).removeprefix(f"http://{host}")
+            location = ask("POST", path, b"", 202).removeprefix(f"http://{host}")
             joint = "&" if "?" in location else "?"
             with (folder / "blobs" / each["digest"].replace(":", "/")).open("rb") as blob:
-                _ask(connection, "PUT", f"{location}{joint}digest={each['digest']}", blob, 201)
-        _ask(connection, "PUT", f"/v2/{repository}/manifests/1", manifest, 201, images.MANIFEST)
+                ask("PUT", f"{location}{joint}digest={each['digest']}", blob, 201)
+        ask("PUT", f"/v2/{repository}/manifests/1", manifest, 201, images.MANIFEST)
     return f"{host}/{repository}:1"
 
 
-def _ask(connection, method, path, body, expected, kind="application/octet-stream") -> str:
+def _ask(connection, more, method, path, body, expected, kind="application/octet-stream") -> str:
     size = len(body) if isinstance(body, bytes) else os.fstat(body.fileno()).st_size
-    connection.request(method, path, body, {"Content-Type": kind, "Content-Length": str(size)})
+    headers = {**more, "Content-Type": kind, "Content-Length": str(size)}
+    connection.request(method, path, body, headers)
     answer = connection.getresponse()
     said = answer.read()
     if answer.status != expected:
@@ -76,14 +79,16 @@ def _ask(connection, method, path, body, expected, kind="application/octet-strea
     return answer.headers["Location"] or ""
 
 
-def _wait(host: str, process: subprocess.Popen, log: Path) -> None:
-    name, port = host.split(":")
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex((name, int(port))) == 0:
-                return
+def wait(host: str, process: subprocess.Popen, log: Path) -> None:
+    """Waits until a request is answered: a port may be open long before."""
+    for _ in range(1200):
+        probe = http.client.HTTPConnection(host, timeout=10)
+        with contextlib.closing(probe), contextlib.suppress(OSError, http.client.HTTPException):
+            probe.request("GET", "/v2/")
+            probe.getresponse().read()
+            return
         if process.poll() is not None:
             break
-        time.sleep(0.05)
+        time.sleep(0.01)
     process.kill()
     raise RuntimeError(f"the registry did not start: {log.read_text()[-500:]}")

@@ -94,7 +94,7 @@ def engine() -> Iterator[tuple[Engine | None, str]]:
             stack.callback(found.clear)
             yield found, ""
             return
-        yield None, "; ".join(reasons)
+        yield None, "; ".join(dict.fromkeys(reasons))
 
 
 @contextlib.contextmanager
@@ -132,7 +132,9 @@ def _own_podman() -> Iterator[Engine]:
         raise OSError("Podman is not installed")
     with _folder() as root:
         storage = ("--root", f"{root}/root", "--runroot", f"{root}/run", "--storage-driver", "vfs")
-        command = (client, *storage, "--cgroup-manager", "cgroupfs")
+        runc = shutil.which("runc")  # starts containers in more places than crun does
+        runtime = ("--runtime", runc) if runc else ()
+        command = (client, *storage, "--cgroup-manager", "cgroupfs", *runtime)
         url = f"unix://{root}/podman.sock"
         found = Engine("podman", command, url)
         words = [*command, "system", "service", "--time=0", url]

@@ -154,11 +154,12 @@ def ask_who_runs_what(stage: Stage, image: str) -> None:
              "runs the buggy image and who the fixed one.")  # fmt: skip
         print(f"\n({stage.reason})")
         return
-    tell(f"Three containers run, and to {stage.engine.name} all three are golftrack:1.5. Which of "
-         "them have the bug? The old digest gets an advisory, and Killick looks.")  # fmt: skip
+    tell(f"There are three containers, and to {stage.engine.name} all three are golftrack:1.5. "
+         "Which of them have the bug? The old digest gets an advisory, and Killick looks."
+         )  # fmt: skip
     stage.run("flag", f"{image}~1", "--id", "CVE-2026-0018", "--fixed-by", image)
     stage.run("fleet", "add", "web1", stage.engine.url)
-    stage.run("ps")
+    stage.run("ps", "-a")
     stage.run("where", image)
 
 

@@ -86,10 +86,11 @@ def check_right(word: str) -> Right:
 
 def fits(pattern: str, repository: str) -> bool:
     """Return whether a pattern stands for a repository (or for the registry as a whole)."""
-    return pattern == EVERYWHERE or _compiled(pattern).fullmatch(repository) is not None
+    return pattern == EVERYWHERE or compiled(pattern).fullmatch(repository) is not None
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return the expression that a pattern stands for, to be matched against a whole name."""
     parts = {"**": ".*", "*": "[^/]*"}
     return re.compile("".join(parts.get(p) or re.escape(p) for p in _STAR.split(pattern) if p))

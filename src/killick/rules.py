@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from typing import Final
 
 from killick.errors import UsageError
 from killick.names import Tag
+from killick.rights import compiled, fits
 
 SEMVER: Final = "semver"
 EVERYWHERE: Final = "**"
@@ -130,12 +130,12 @@ def deciding(rules: Sequence[Retention], repository: str, tag: Tag) -> Retention
 
 def fits_repository(pattern: str, repository: str) -> bool:
     """Return whether the name of a repository is one that the pattern stands for."""
-    return _compiled(pattern).fullmatch(repository) is not None
+    return fits(pattern, repository)
 
 
 def fits_tag(pattern: str, tag: str) -> bool:
     """Return whether a tag is one that the pattern stands for."""
-    form = _SEMVER if pattern == SEMVER else _compiled(pattern)
+    form = _SEMVER if pattern == SEMVER else compiled(pattern)
     return form.fullmatch(tag) is not None
 
 
@@ -149,9 +149,3 @@ def check_pattern(pattern: str) -> None:
         raise UsageError(f"a pattern has 1 to {MOST_PATTERN_CHARACTERS} characters")
     if len(_STAR.findall(pattern)) > MOST_STARS:
         raise UsageError(f"the pattern {pattern} has more than {MOST_STARS} stars")
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = {"**": ".*", "*": "[^/]*"}
-    return re.compile("".join(parts.get(p) or re.escape(p) for p in _STAR.split(pattern) if p))

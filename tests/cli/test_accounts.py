@@ -228,6 +228,7 @@ def test_what_is_taken_back_counts_no_more_on_either_of_two_workers(root):
         run("user", "rm", "ben", "--root", root)
         everywhere(basic("ben", b"another password"), 401)
         everywhere(basic("ana"), 200, "/v2/")
+        assert lines[0].ask("/v2/_killick/chores/collect", basic("ana"), "POST").status == 202
         run("user", "set", "ana", "--no-admin", "--root", root)
         everywhere(basic("ana"), 403, "/v2/_killick/chores")
         (root / "access/accounts.json").write_text("{")
@@ -235,7 +236,7 @@ def test_what_is_taken_back_counts_no_more_on_either_of_two_workers(root):
         everywhere(None, 500, "/v2/")
     log = (root / "access/audit.jsonl").read_text() + "".join(written)
     events = {json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")}
-    assert events >= {"rules", "login", "login-failed", "refused", "account-removed"}
+    assert events >= {"rules", "login", "login-failed", "refused", "ordered", "account-removed"}
     for secret in (PASSWORD.decode().strip(), "another password", text.decode(), given["token"]):
         assert secret not in log
         assert base64.b64encode(b"ben:" + secret.encode()).decode() not in log

@@ -105,16 +105,31 @@ def buildah(home: dict[str, str]) -> Iterator[Tool]:
 @pytest.fixture(scope="session")
 def docker(home: dict[str, str]) -> Iterator[Tool]:
     """The docker client of an engine that is ours alone, and ends with the tests."""
-    program, server = find("docker"), find("dockerd")
+    with _dockerd(find("dockerd"), ["--storage-driver=vfs"], home) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def new_docker(home: dict[str, str]) -> Iterator[Tool]:
+    """The same of a newer engine, which keeps its images in containerd."""
+    options = ["--storage-driver=native", "--feature", "containerd-snapshotter=true"]
+    with _dockerd(find("dockerd-containerd"), [*options, "--ip6tables=false"], home) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _dockerd(server: str, options: list[str], home: dict[str, str]) -> Iterator[Tool]:
+    program = find("docker")
     if os.geteuid() != 0:
         pytest.skip("dockerd has to be started as root")
     with _short_folder() as root:
         address = f"unix://{root}/docker.sock"
+        # Debian's client would take an older API than a newer engine speaks.
         client = Tool(program, "--host", address, env=home)
-        options = ["--storage-driver=vfs", "--iptables=false", "--bridge=none", "-H", address]
-        options += ["--data-root", f"{root}/data", "--exec-root", f"{root}/exec", "-p"]
+        words = [*options, "--iptables=false", "--bridge=none", "-H", address]
+        words += ["--data-root", f"{root}/data", "--exec-root", f"{root}/exec", "-p"]
         with daemon(
-            [server, *options, f"{root}/pid"],
+            [server, *words, f"{root}/pid"],
             ready=lambda: client.call("version").returncode == 0,
             log=root / "log",
         ):
@@ -145,6 +160,16 @@ def _storage() -> Iterator[list[str]]:
 def on_docker(docker: Tool) -> Iterator[Engine]:
     """Docker, to be looked at."""
     engine = docker_engine(docker)
+    yield engine
+    for identifier in engine.tool.run("ps", "-aq").split():
+        engine.remove(identifier)
+
+
+@pytest.fixture(scope="session")
+def on_new_docker(new_docker: Tool) -> Iterator[Engine]:
+    """Docker with containerd's image store, to be looked at."""
+    # Debian's runc does not know the time namespaces that it wants.
+    engine = docker_engine(new_docker, may_fail=True)
     yield engine
     for identifier in engine.tool.run("ps", "-aq").split():
         engine.remove(identifier)

@@ -84,10 +84,10 @@ class Engine:
         self.tool.call("rm", "-f", *names)
 
 
-def docker_engine(client: Tool) -> Engine:
-    """The engine of the `docker` fixture."""
+def docker_engine(client: Tool, may_fail: bool = False) -> Engine:
+    """The engine of the `docker` fixture, or of `new_docker`."""
     address = client.command[client.command.index("--host") + 1]
-    return Engine(address, client, ("--network", "host"))
+    return Engine(address, client, ("--network", "host"), may_fail)
 
 
 @contextlib.contextmanager

@@ -122,6 +122,54 @@ class TestDocker:
         assert seen(on_docker.url, container).workload == Workload("compose", "web", "shop")
 
 
+class TestDockerWithContainerd:
+    """moby 2.0.0-beta.24 (API 1.56, of which 1.53 is spoken), with its images in containerd."""
+
+    @pytest.mark.parametrize("shape", ["single", "index"])
+    def test_before_and_after_the_move(
+        self, on_new_docker: Engine, registry: Registry, shape: str
+    ) -> None:
+        old, new = OLD, NEW
+        if shape == "index":
+            old, new = (
+                index(runnable(text), runnable(text, platform="linux/arm64"))
+                for text in ("the bug", "the fix")
+            )
+        repository = f"new-docker/{shape}"
+        name = f"{registry.host}/{repository}"
+        digest = registry.push(repository, old, "1.5")
+        on_new_docker.pull(f"{name}:1.5")
+        by_tag = on_new_docker.run(f"n-{shape}", f"{name}:1.5")
+        before = seen(on_new_docker.url, by_tag)
+        # No config's digest anywhere: the image is the index, or else the manifest.
+        assert claims(before) == {
+            "container.Image": [digest],
+            "list.ImageID": [digest],
+            "container.ImageManifestDescriptor.digest": [OLD.root.digest],
+            "list.ImageManifestDescriptor.digest": [OLD.root.digest],
+            "image.Id": [digest],
+            "image.Descriptor.digest": [digest],
+            "image.RepoDigests": [f"{name}@{digest}"],
+        }
+        assert before.platform == Platform("linux", "amd64")
+        # Where it was pulled from (Identity.Pull), without the port.
+        pulled = f"{registry.host.partition(':')[0]}/{repository}"
+        assert before.names == (f"{name}:1.5", pulled)
+
+        registry.push(repository, new, "1.5")
+        on_new_docker.pull(f"{name}:1.5")
+        after = seen(on_new_docker.url, by_tag)
+        told = claims(before) | {"list.Image": [digest]}
+        del told["image.RepoDigests"]
+        assert claims(after) == told
+        assert (after.image, after.names) == (f"{name}:1.5", (pulled,))
+
+        by_digest = on_new_docker.run(f"n-{shape}-digest", f"{name}@{digest}")
+        told = claims(seen(on_new_docker.url, by_digest))
+        assert told["image.RepoDigests"] == [f"{name}@{digest}"]
+        assert told["container.ImageManifestDescriptor.digest"] == [OLD.root.digest]
+
+
 class TestPodman:
     """Podman 4.3."""
 

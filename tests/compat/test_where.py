@@ -269,7 +269,10 @@ def test_the_answer_counts_them(story: Story, fleet: dict[str, dict[str, Any]]) 
 
 
 def test_ps_tells_the_same(story: Story, fleet: dict[str, dict[str, Any]]) -> None:
-    listed = [json.loads(line) for line in story.killick.run("ps", "-a", "--json").splitlines()]
+    listed = [
+        json.loads(line)
+        for line in story.killick.run("ps", "-a", "--offline", "--json").splitlines()
+    ]
     by_name = {found["name"]: found for found in listed}
     for name, found in fleet.items():
         shown = by_name[name]

@@ -4,6 +4,8 @@ import re
 import runpy
 from pathlib import Path
 
+import pytest
+
 from killick.server.configuration import Configuration, load, settings_of
 
 ROOT = Path(__file__).parents[2]
@@ -17,8 +19,10 @@ def test_every_setting_is_in_the_table_as_it_is():
     assert PAGE.read_text(encoding="utf-8") == should_be, "run: python tools/serve_page.py"
 
 
-def test_every_file_of_settings_on_the_page_can_be_loaded(tmp_path):
-    blocks = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("name", ["serve.md", "registry.md"])
+def test_every_file_of_settings_on_the_page_can_be_loaded(name, tmp_path):
+    text = PAGE.with_name(name).read_text()
+    blocks = re.findall(r"^```toml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert blocks
     for block in blocks:
         path = tmp_path / "serve.toml"

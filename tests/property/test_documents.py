@@ -129,8 +129,8 @@ def test_the_index_of_a_layout(value):
         return
     again = Entries.parse(entries.to_bytes())
     assert again.entries == entries.entries
-    for repository in ("", *entries.repositories()):
-        for tag in entries.tags(repository):
+    for repository in ("", *entries.repositories("")):
+        for tag in entries.tags(repository, ""):
             try:
                 without = entries.without_tag(repository, tag)
             except KillickError as error:

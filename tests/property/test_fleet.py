@@ -132,6 +132,8 @@ def test_the_tag_is_told_right_or_not_at_all(dice):
         assert verdict.held.digest in holding
     elif by_tag == "behind":
         assert made.series[verdict.behind_by] in holding
+        if not made.hidden:
+            assert config not in holds[made.series[0]]
         if verdict.confidence == "derived":
             assert made.series[verdict.behind_by] == holding[0]
     elif by_tag == "third-build":

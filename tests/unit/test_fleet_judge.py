@@ -8,7 +8,9 @@ from fleets import AMD64, ARM64, NAME, NOBODY, OTHER, TAG, World, container, sna
 from killick.digest import Digest
 from killick.fleet.derived import Bases
 from killick.fleet.next_step import next_steps
+from killick.fleet.running import find
 from killick.fleet.where import where
+from killick.fleet.words import read
 from killick.manifest import BASE_DIGEST
 from killick.names import Name, Tag
 from killick.observation import Snapshot, Workload
@@ -77,6 +79,22 @@ def test_words_do_not_overrule_what_the_engine_tells(story):
 
 def test_digests_that_contradict_each_other_are_unknown(story):
     assert status(story, story.old_configs[0], story.new_configs[0])[0] == "unknown"
+
+
+def test_what_one_digest_leaves_open_another_one_settles(story):
+    claims = (f"{NAME}@{story.old}", story.old_configs[1])
+    assert story.judge(container(*claims, platform=None)).config == story.old_configs[1]
+    assert story.judge(container(claims[0], platform=None)).config is None
+
+
+def test_contradicting_digests_leave_no_candidates(story):
+    running = find(
+        story.view().lore,
+        read(container(f"{NAME}@{story.old}", story.new_configs[0])),
+        AMD64,
+    )
+    assert (running.configs, running.manifests) == (frozenset(), frozenset())
+    assert running.doubt == "its digests contradict each other"
 
 
 def test_a_stale_name_beside_an_unknown_id_is_not_believed(story):

@@ -31,6 +31,7 @@ PATHS = {
     "chain": "/v2/{}/_killick/chain",
     "reports": "/v2/_killick/reports",
     "containers": "/v2/_killick/containers",
+    "openapi": "/v2/_killick/openapi.json",
     "chores": "/v2/_killick/chores",
     "chore": "/v2/_killick/chores/collect",
     "tags": "/v2/{}/tags/list",
@@ -154,6 +155,7 @@ NEEDS = {
     "chore": "admin",
     "reports": "report",
     "containers": "admin",
+    "openapi": None,
 }
 """What endpoints need that are no content of a repository; all others by their method."""
 BY_METHOD = {"GET": "pull", "HEAD": "pull", "PUT": "push", "POST": "push", "DELETE": "delete"}

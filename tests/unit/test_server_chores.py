@@ -188,10 +188,18 @@ def test_its_files_are_private_whatever_the_umask(make, tmp_path):
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
-def test_a_folder_that_can_not_be_made(tmp_path):
+def test_a_folder_that_can_not_be_made_keeps_nobody_from_serving(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="can't be made"):
-        Chores(tmp_path / "file" / "chores", []).start()
+    chores = Chores(tmp_path / "file" / "chores", [Chore("c", None, lambda shift: {})])
+    chores.start()
+    try:
+        with pytest.raises(StoreError, match="can't be made"):
+            chores.ask("c")
+        (tmp_path / "file").unlink()
+        chores.ask("c")
+    finally:
+        chores.close()
+    assert chores.account("c")["outcome"] == "done"
 
 
 def test_what_it_would_do(make):

@@ -70,11 +70,7 @@ def test_a_configuration_goes_to_worker_processes(tmp_path):
         ("adr = 'x'", "{}: adr is no setting", "did you mean addr?"),
         ("[limits]\nblobb = 1", "{}: limits.blobb is no setting", "did you mean limits.blob?"),
         ("[limitss]\nblob = 1", "limitss is no setting", "did you mean limits?"),
-        (
-            "[limits]\nzzzz = 1",
-            "{}: limits.zzzz is no setting",
-            "there are blob, chunk, connections",
-        ),
+        ("[limits]\nzzzz = 1", "{}: limits.zzzz is no setting", "there are blob, buffer"),
         ("workers = '2'", "{}: workers must be a whole number (it is '2')", "worker processes"),
         ("workers = true", "{}: workers must be a whole number (it is True)", "worker processes"),
         ("workers = 0", "{}: workers must be at least 1", "worker processes"),

@@ -167,6 +167,27 @@ def test_what_is_common_is_given_at_a_glance(store, filled, kind, reference):
         assert len(store.given) == before + 1
 
 
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("?n=1", ()),
+        ("", ((b"range", b"bytes=0-"),)),
+        ("", ((b"if-none-match", b'"x"'),)),
+        ("", ((b"killick-complete", b"required"),)),
+        ("", ((b"authorization", b"Basic eDp5"), (b"authorization", b"Basic eDp5"))),
+    ],
+)
+def test_what_is_unusual_is_left_to_the_application(store, filled, query, headers):
+    app = application(store, OPEN)
+    path = f"/v2/{NAME}/manifests/1.5"
+    for _ in range(2):
+        call(app, "GET", path)
+    before = len(store.given)
+    assert before
+    assert call(app, "GET", path + query, headers)
+    assert len(store.given) == before
+
+
 def test_an_escaped_path_is_what_it_spells(store, filled):
     fast, slow = application(store, OPEN), application(Slow(store), OPEN)
     for path in ("/v2/team/%61pp/manifests/1%2E5", f"/v2/{NAME}/manifests/1.5/", "/v2//x/blobs/y"):

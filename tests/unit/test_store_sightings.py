@@ -4,7 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import images
+from killick.cli.chores import gauges_of
 from killick.errors import LimitExceeded, StoreReadOnly
+from killick.manifest import parse_document
+from killick.names import Tag
 from killick.observation import Claim, Container, Snapshot
 from killick.store import Store, sightings
 
@@ -34,6 +38,11 @@ def store(tmp_path, clock):
 def snapshot(identifier, host="web1", taken=NOON):
     container = Container(identifier, "web", "golftrack", (Claim("container.Image", DIGEST),))
     return Snapshot(host, "docker", taken, (container,))
+
+
+def document_of(repository, d):
+    with repository.open(d) as stream:
+        return parse_document(stream.read(), d.media_type)
 
 
 def test_what_is_gone_is_forgotten_after_the_retention(store, clock):
@@ -83,3 +92,44 @@ def test_it_outlives_the_process(store, tmp_path):
     store.close()
     with Store(tmp_path) as again:
         assert list(again.snapshots()) == [snapshot("c1")]
+
+
+def test_containers_are_counted_by_what_our_tags_say_of_their_digests(store):
+    repository = store.repository("golftrack")
+    old, new = (images.image(repository, {"app": text}) for text in (b"old", b"new"))
+    repository.tag(Tag("1.5"), old)
+    repository.tag(Tag("1.5"), new)
+
+    def runs(identifier, value):
+        return Container(identifier, "web", "golftrack:1.5", (Claim("container.Image", value),))
+
+    config = document_of(repository, new).config.digest
+    store.report(
+        Snapshot(
+            "web1",
+            "docker",
+            NOON,
+            (
+                runs("c1", str(new.digest)),
+                runs("c2", str(config)),
+                runs("c3", str(old.digest)),
+                runs("c4", DIGEST),
+            ),
+        )
+    )
+    store.report(Snapshot("web2", "podman", NOON, failure="it is off"))
+    told = store.standings()
+    assert (told.hosts, told.failed, told.oldest) == (2, 1, NOON)
+    assert told.containers == (
+        ("docker", "current", 2),
+        ("docker", "superseded", 1),
+        ("docker", "unknown", 1),
+    )
+
+
+def test_figures_of_the_fleet_have_no_labels_that_a_reporter_makes_up(store):
+    store.report(Snapshot('a"host', 'x"} 1\nevil', NOON, (snapshot("c1").containers)))
+    lines = list(gauges_of(store))
+    assert 'killick_fleet_containers{engine="other",standing="unknown"} 1' in lines
+    assert 'killick_fleet_hosts{answer="given"} 1' in lines
+    assert not any("evil" in line for line in lines)

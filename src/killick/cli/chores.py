@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ MOST_NAMED = 100
 """How much of what a chore found or let go of is named in its account; the rest is counted."""
 
 _log = logging.getLogger(__name__)
+
+ENGINES = frozenset({"docker", "podman", "containerd", "cri-o", "kubernetes", "inventory"})
+"""Kinds of engines that have figures of their own: what a reporter says must not make new ones."""
 
 FOLDER = "chores"
 """Where in a registry's folder is kept what came of the chores."""
@@ -147,3 +151,18 @@ def gauges_of(store: Store) -> Iterator[str]:
 
     yield from header("uploads_open", "gauge", "Upload sessions that are open.")
     yield f"killick_uploads_open {store.count_uploads()}"
+    fleet = store.standings()
+    yield from header("fleet_hosts", "gauge", "Hosts that reported what they run, by their answer.")
+    yield f'killick_fleet_hosts{{answer="given"}} {fleet.hosts - fleet.failed}'
+    yield f'killick_fleet_hosts{{answer="failed"}} {fleet.failed}'
+    if fleet.oldest is not None:
+        name = "fleet_oldest_report_timestamp_seconds"
+        yield from header(name, "gauge", "When the host that was silent for longest last answered.")
+        yield f"killick_{name} {fleet.oldest.timestamp():.3f}"
+    about = "Containers whose image a tag here points to, once did, or that is unknown here."
+    yield from header("fleet_containers", "gauge", about)
+    counts: Counter[tuple[str, str]] = Counter()
+    for engine, standing, count in fleet.containers:
+        counts[engine if engine in ENGINES else "other", standing] += count
+    for (engine, standing), count in counts.items():
+        yield f'killick_fleet_containers{{engine="{engine}",standing="{standing}"}} {count}'

@@ -199,6 +199,7 @@ def terms(configuration: Configuration) -> Terms:
         connections=limits.connections,
         shutdown=configuration.shutdown.total_seconds(),
         headers=limits.headers.total_seconds(),
+        buffer=limits.buffer,
         tls=tls_files(configuration) if configuration.tls.is_on else None,
     )
 

@@ -74,6 +74,7 @@ class Endpoint:
 
 ENDPOINTS: Mapping[Kind, Mapping[str, Endpoint]] = {
     "base": {"GET": Endpoint("login", base)},
+    "openapi": {"GET": Endpoint(None, _threaded(extensions.describe))},
     "token": {"GET": Endpoint(None, tokens.get), "POST": Endpoint(None, tokens.post)},
     "catalog": {"GET": Endpoint("list", _threaded(listing.catalog))},
     "discover": {"GET": Endpoint(None, _threaded(extensions.discover))},

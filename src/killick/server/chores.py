@@ -124,13 +124,9 @@ class Chores:
     def start(self) -> None:
         """Begin to look what is due.
 
-        Raises:
-            StoreError: the folder can't be made.
+        Where the folder can't be made now (a full disk), calls are answered all the same, and it is
+        tried again later.
         """
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{self._folder} can't be made ({error.strerror})") from None
         self._scheduler.start()
 
     def close(self) -> None:
@@ -337,8 +333,16 @@ def kept_running(chores: Chores | None) -> Iterator[None]:
 
 
 def _lock(path: Path) -> int | None:
-    """Lock a file, made if it is missing; None if somebody has it locked."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Lock a file, made with its folder if it is missing; None if somebody has it locked.
+
+    Raises:
+        StoreError: it can't be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path} can't be made ({error.strerror})") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -27,6 +27,11 @@ class Drain:
         self._waiting: set[CancelScope] = set()
         self._deaf: socket.socket | None = None
 
+    @property
+    def bodies(self) -> int:
+        """How many bodies are waited for."""
+        return len(self._waiting)
+
     def begin(self, listener: int | None = None) -> None:
         """Take no more connections from `listener` (the inode of its socket; None: there is none).
 

@@ -31,6 +31,7 @@ MOST_PATHS = 8192
 
 _UNUSUAL = frozenset({b"if-none-match", b"if-match", b"range", b"if-range"})
 _OUR_OWN = b"killick-"
+_METHODS = ("GET", "HEAD")
 _PATHSEND = "http.response.pathsend"
 _RawHeaders = list[tuple[bytes, bytes]]
 
@@ -54,7 +55,7 @@ class Fast:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let the application answer."""
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http" or scope["method"] not in _METHODS or scope["query_string"]:
             await self._application(scope, receive, send)
             return
         path: bytes = scope["raw_path"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Awaitable, Iterable
 from itertools import count
 from secrets import token_hex
 from typing import Any
@@ -25,6 +26,7 @@ KEY = "killick.trace"
 
 _SANE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ANONYMOUS = "-"
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})
 
 
 class RequestIds:
@@ -103,8 +105,10 @@ class Observed:
         started = time.perf_counter()
         trace = Trace(self._recorder.ids.of(_header(scope, HEADER)))
         scope[KEY] = trace
+        if scope["method"] not in _WITHOUT_BODY:
+            receive = _counted(receive, trace)
         try:
-            await self._app(scope, _counted(receive, trace), _marked(send, trace, self._drain))
+            await self._app(scope, receive, _marked(send, trace, self._drain))
         finally:
             self._recorder.done(_seen(scope, trace, time.perf_counter() - started))
 
@@ -126,25 +130,29 @@ def _counted(receive: Receive, trace: Trace) -> Receive:
 
 
 def _marked(send: Send, trace: Trace, drain: Drain) -> Send:
-    size = 0
+    """Return `send`, which notes what is sent, and adds to the headers what every answer has."""
+    headers: list[tuple[bytes, bytes]] = []
 
-    async def sending(message: Message) -> None:
-        nonlocal size
+    def sending(message: Message) -> Awaitable[None]:
+        nonlocal headers
         kind = message["type"]
-        if kind == "http.response.start":
+        if kind == "http.response.body":
+            trace.sent += len(message.get("body", b""))
+        elif kind == "http.response.start":
             trace.status = message["status"]
             headers = message["headers"]
-            size = next((int(value) for key, value in headers if key == b"content-length"), 0)
-            message["headers"] = [*headers, (HEADER, trace.request.encode("ascii"))]
+            headers.append((HEADER, trace.request.encode("ascii")))
             if drain.has_begun:
-                message["headers"].append((b"connection", b"close"))
-        elif kind == "http.response.body":
-            trace.sent += len(message.get("body", b""))
+                headers.append((b"connection", b"close"))
         else:
-            trace.sent += size
-        await send(message)
+            trace.sent += _length(headers)
+        return send(message)
 
     return sending
+
+
+def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    return next((int(value) for key, value in headers if key == b"content-length"), 0)
 
 
 def _seen(scope: Scope, trace: Trace, seconds: float) -> Seen:

@@ -30,6 +30,7 @@ Kind = Literal[
     "chores",
     "chore",
     "token",
+    "openapi",
 ]
 
 _MOST_CHARACTERS = bound(2048, "characters", "path of a request")
@@ -72,8 +73,8 @@ def target_of(path: bytes) -> Target:
         return Target("reports" if rest[1] == "reports" else "containers")
     if rest[:2] == ["_killick", "chores"] and len(rest) <= 3:
         return Target("chore", "", rest[2]) if rest[2:] else Target("chores")
-    if rest == ["_killick", "token"]:
-        return Target("token")
+    if rest in (["_killick", "token"], ["_killick", "openapi.json"]):
+        return Target("token" if rest[1] == "token" else "openapi")
     target = _in_repository(rest)
     if not is_path(target.name):
         raise BadReference(f"{target.name[:200]!r} is not the name of a repository")

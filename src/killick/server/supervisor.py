@@ -131,7 +131,9 @@ class Supervisor(MPServer):
             interface=Interfaces.ASGI,
             workers=terms.workers,
             http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(header_read_timeout=round(terms.headers * 1000)),
+            http1_settings=HTTP1Settings(
+                header_read_timeout=round(terms.headers * 1000), max_buffer_size=terms.buffer
+            ),
             websockets=False,
             log_level=LogLevels.error,
             log_dictconfig=LOGGING,

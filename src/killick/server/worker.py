@@ -73,7 +73,13 @@ class Start:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(BEGIN_DRAIN, self.worker.drain.begin, self.listener)
         loop.add_signal_handler(CUT_BODIES, self.worker.drain.cut)
-        self.ready.send(True)
+        try:
+            self.ready.send(True)
+        except OSError as error:
+            # A parent that never hears of a worker would wait for it in vain; one that is gone, it
+            # sees at once.
+            _log.error("a worker can't say that it is ready (%s)", error.strerror)
+            os._exit(1)
         self.ready.close()
 
 

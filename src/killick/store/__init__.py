@@ -55,6 +55,7 @@ from killick.store.pace import never
 from killick.store.repository import Rooms, StoreRepository
 from killick.store.retention import Release
 from killick.store.search import Known
+from killick.store.sightings import Standings
 from killick.store.upkeep import Looked
 from killick.store.uploads import UploadSessions
 
@@ -214,6 +215,10 @@ class Store:
     def sightings(self, words: str, /) -> Iterator[Sighting]:
         """Yield the sightings of a container ID or of a digest, the last one first."""
         return sightings.sightings(self._context, words)
+
+    def standings(self) -> Standings:
+        """Return how many containers of which engines run what our tags point to, or once did."""
+        return sightings.standings(self._context)
 
     def forget(self, host: str, /) -> bool:
         """Forget all about a host; False where nothing is known of it."""

@@ -10,6 +10,8 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from killick import inventory, strictjson
@@ -33,6 +35,39 @@ SELECT id, host, engine, document, first, last FROM sighting
 WHERE container = :words OR id IN (SELECT sighting FROM sighted WHERE digest = :words)
 ORDER BY last DESC, id DESC
 """
+
+# What a container is said to run, and all that this leads up to: its manifest, its index.
+_STANDINGS = """
+WITH RECURSIVE claim(sighting, digest) AS (
+    SELECT sighted.sighting, sighted.digest FROM sighted
+        JOIN sighting ON sighting.id = sighted.sighting WHERE here = 1
+    UNION SELECT claim.sighting, edge.parent FROM claim JOIN edge ON edge.child = claim.digest
+)
+SELECT engine, standing, count(*) FROM (
+    SELECT sighting.engine, CASE
+        WHEN EXISTS (SELECT 1 FROM claim JOIN tag USING (digest)
+            WHERE claim.sighting = sighting.id AND tag.origin = 'local') THEN 'current'
+        WHEN EXISTS (SELECT 1 FROM claim JOIN move USING (digest)
+            WHERE claim.sighting = sighting.id AND move.origin = 'local') THEN 'superseded'
+        ELSE 'unknown' END AS standing
+    FROM sighting WHERE here = 1
+) GROUP BY engine, standing ORDER BY engine, standing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """What hosts run, in numbers.
+
+    `containers` are counted by engine and by whether a tag of ours points to what they run
+    (`current`), one did once (`superseded`), or none ever (`unknown`), as far as digests tell.
+    `oldest` is when the host that has not answered for longest last did.
+    """
+
+    hosts: int
+    failed: int
+    oldest: datetime | None
+    containers: tuple[tuple[str, str, int], ...]
 
 
 def report(context: Context, snapshot: Snapshot) -> None:
@@ -75,6 +110,16 @@ def snapshots(context: Context) -> Iterator[Snapshot]:
             for name, engine, taken, failure in hosts
         ]
     yield from found
+
+
+def standings(context: Context) -> Standings:
+    """Return how many containers run what."""
+    with context.database.snapshot() as connection:
+        hosts, failed, oldest = connection.execute(
+            "SELECT count(*), count(failure), min(taken) FROM host"
+        ).fetchone()
+        rows = connection.execute(_STANDINGS).fetchall()
+    return Standings(hosts, failed, None if oldest is None else from_stamp(oldest), tuple(rows))
 
 
 def sightings(context: Context, words: str) -> Iterator[Sighting]:

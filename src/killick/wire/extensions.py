@@ -76,6 +76,7 @@ LEDGER_EXTENSIONS: Final = (
             "/v2/<name>/_killick/tags",
             "/v2/<name>/_killick/rollback/<tag>",
             "/v2/<name>/_killick/chain",
+            "/v2/_killick/openapi.json",
             PATH_REPORTS,
             f"{PATH_CONTAINERS}?digest=<digest>",
         ),

@@ -61,6 +61,11 @@ class LimitSettings:
         bounds=Bounds(16, 10**6),
         unit="connections",
     )
+    buffer: Size = setting(
+        Size(256 * _KIB),
+        help="what is read ahead of a connection; the headers of a request must fit in",
+        bounds=Bounds(32 * _KIB, 4096 * _KIB),
+    )
     threads: int = setting(
         32,
         help="calls of one worker that touch the storage at once",
