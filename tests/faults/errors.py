@@ -58,7 +58,7 @@ def _registry(world, found, scale, fault):
         (name, step)
         for name, script in scale.some(list(SCRIPTS.items()))
         for step in tracing.sample(
-            served_crash.dry_run(world, script, wanted), scale.most(SERVED_SHORT)
+            served_crash.dry_run(world, script, wanted, tracing.of_files), scale.most(SERVED_SHORT)
         )
     ]
     with ThreadPoolExecutor(WORKERS) as pool:

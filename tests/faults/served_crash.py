@@ -33,14 +33,17 @@ def served_crash_points(world, rows, scale):
             found.note = f"{found.struck} struck, of {len(points)} durable steps"
 
 
-def dry_run(world, script, wanted=tracing.DURABLE):
-    """Serve and push without a fault; return the steps that the server makes."""
+def dry_run(world, script, wanted=tracing.DURABLE, only=lambda log, found: found):
+    """Serve and push without a fault; return the steps that the server makes.
+
+    `only(log, found)` says which of those that were found are of interest.
+    """
     root = world.fresh(world.served)
     log = Path(f"{root}.trace")
     with Served(root, tracing.strace(log)) as server:
         script(Calls(server.port))
     shutil.rmtree(root)
-    return tracing.steps(log, wanted)
+    return only(log, tracing.steps(log, wanted))
 
 
 def calling(root, script, prefix=()):

@@ -13,6 +13,7 @@ NAMES = (
 )
 DURABLE = (*WRITES, *SYNCS, *NAMES)
 
+_TALK = re.compile(r"\d+<pipe:")
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 
 
@@ -60,6 +61,25 @@ def steps(log: Path, wanted=DURABLE):
     for (_, call), count in counted.items():
         most[call] = max(most.get(call, 0), count)
     return [Step(call, n) for call in wanted for n in range(1, most.get(call, 0) + 1)]
+
+
+def of_files(log: Path, found):
+    """Return those of a run's steps that are about files of the store, and no thread's talk.
+
+    strace makes the Nth call of each thread fail. A disk refuses no write to a pipe, and a server
+    whose processes can't talk to each other is not what is to be tried.
+    """
+    root = str(log).removesuffix(".trace")
+    counted: Counter = Counter()
+    filed, talking = set(), set()
+    for thread, call, rest in calls(log):
+        counted[thread, call] += 1
+        step = Step(call, counted[thread, call])
+        if root in rest:
+            filed.add(step)
+        elif _TALK.match(rest):
+            talking.add(step)
+    return [step for step in found if step in filed - talking]
 
 
 def injected(log: Path):
