@@ -111,7 +111,7 @@ def test_health_metrics_log_and_chores_of_the_real_thing(tmp_path):
         def figures():
             return served.ask("GET", "/metrics")[2].decode()
 
-        # A request is counted when its answer is on its way, so its caller may be the first to know.
+        # A request is counted as its answer is on its way: its caller may be the first to know.
         counted = 'killick_http_requests_total{method="GET",route="base",status="200"} 20'
         until(lambda: counted in figures())
         assert "killick_uploads_open 0" in figures()
