@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from urllib.parse import quote
 
-from killick.errors import NotFound, ProtocolError
+from killick.errors import ProtocolError
 from killick.fleet.engines import fields, podman
 from killick.fleet.engines.fields import Fields, text
 from killick.fleet.engines.http import Asking, Dial
+from killick.fleet.engines.inspection import inspections
 from killick.fleet.engines.workloads import workload_of
-from killick.inventory import MOST_CONTAINERS
 from killick.moments import utc_now
 from killick.observation import Container, Snapshot
 from killick.platforms import Platform
@@ -48,7 +47,8 @@ class HttpEngine:
             if library := podman.version_of(version):
                 return Snapshot(self.host, "podman", taken, podman.containers(asking, library))
             prefix = f"/v{_spoken(version, self._where)}"
-            return Snapshot(self.host, "docker", taken, tuple(_containers(asking, prefix)))
+            found = (_container(*said) for said in inspections(asking, prefix, "1"))
+            return Snapshot(self.host, "docker", taken, tuple(found))
 
 
 def _spoken(version: Fields, where: str) -> str:
@@ -67,27 +67,6 @@ def _spoken(version: Fields, where: str) -> str:
 def _number(version: str) -> tuple[int, int] | None:
     major, _, minor = version.partition(".")
     return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else None
-
-
-def _containers(asking: Asking, prefix: str) -> Iterator[Container]:
-    listed = asking.get(f"{prefix}/containers/json", all="1")
-    images: dict[str, Fields] = {}
-    for entry in fields.objects({"": listed}, ""):
-        if len(images) > MOST_CONTAINERS or not text(entry, "Id"):
-            continue
-        inspected = inspect(asking, f"{prefix}/containers/{quote(text(entry, 'Id'), safe='')}/json")
-        image = text(inspected, "Image") or text(entry, "ImageID")
-        if image and image not in images:
-            images[image] = inspect(asking, f"{prefix}/images/{quote(image, safe=':')}/json")
-        yield _container(entry, inspected, images.get(image, {}))
-
-
-def inspect(asking: Asking, path: str) -> Fields:
-    """Return what an inspection says; nothing where the thing has gone since it was listed."""
-    try:
-        return fields.mapping({"": asking.get(path)}, "")
-    except NotFound:
-        return {}
 
 
 def _container(entry: Fields, inspected: Fields, image: Fields) -> Container:

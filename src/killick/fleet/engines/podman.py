@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from itertools import chain
 from urllib.parse import quote
 
-from killick.errors import NotFound
 from killick.fleet.engines import fields
 from killick.fleet.engines.fields import Fields, text
 from killick.fleet.engines.http import Asking
+from killick.fleet.engines.inspection import inspections
 from killick.fleet.engines.workloads import workload_of
 from killick.observation import Container
 
@@ -34,27 +34,8 @@ def version_of(version: object) -> str | None:
 
 def containers(asking: Asking, version: str) -> tuple[Container, ...]:
     """Return all containers, asked of libpod in `version` of its API."""
-    return tuple(_containers(asking, f"/v{quote(version)}/libpod"))
-
-
-def _containers(asking: Asking, prefix: str) -> Iterator[Container]:
-    images: dict[str, Fields] = {}
-    for entry in fields.objects({"": asking.get(f"{prefix}/containers/json", all="true")}, ""):
-        if not (identifier := text(entry, "Id")):
-            continue
-        inspected = _inspect(asking, f"{prefix}/containers/{quote(identifier, safe='')}/json")
-        image = text(inspected, "Image") or text(entry, "ImageID")
-        if image and image not in images:
-            images[image] = _inspect(asking, f"{prefix}/images/{quote(image, safe=':')}/json")
-        yield _container(entry, inspected, images.get(image, {}))
-
-
-def _inspect(asking: Asking, path: str) -> Fields:
-    """Return what an inspection says; nothing where the thing has gone since it was listed."""
-    try:
-        return fields.mapping({"": asking.get(path)}, "")
-    except NotFound:
-        return {}
+    told = inspections(asking, f"/v{quote(version)}/libpod", "true")
+    return tuple(_container(*said) for said in told)
 
 
 def _container(entry: Fields, inspected: Fields, image: Fields) -> Container:
