@@ -161,7 +161,7 @@ def test_tokens_are_shown_once_listed_and_taken_back(root):
     assert value["repositories"] == ["team/**"]
     assert value["expires"] is None
     assert value["id"] == text.split("_")[1]
-    assert text.rpartition("_")[2] not in (root / "access/accounts.json").read_text()
+    assert text.split("_", 2)[2] not in (root / "access/accounts.json").read_text()
     assert run("token", "rm", value["id"], "--root", root).status == 0
     assert run("token", "ls", "-q", "--root", root).lines == []
 
