@@ -10,6 +10,7 @@ from killick.rules import Policy
 from killick.server.chores import Chores
 from killick.server.drain import Drain
 from killick.server.recording import Recorder
+from killick.server.reporters import Reporters
 
 Show = Literal["off", "loopback", "admin", "all"]
 Probe = Callable[[], object]
@@ -33,7 +34,8 @@ class Operations:
     `probe` raises a StoreError where the storage can't do its work; `gauges` yields more lines for
     `/metrics`; `show` says who may see those; `count_uploads` how many uploads are under way;
     `policy` says what is refused before the registry is asked, which should have the same one;
-    `public_url` where callers find the registry, if it can't be told from their calls.
+    `public_url` where callers find the registry, if it can't be told from their calls; `reporters`
+    who may report under which names of hosts.
     """
 
     recorder: Recorder = field(default_factory=Recorder)
@@ -46,3 +48,4 @@ class Operations:
     count_uploads: Callable[[], int] = int
     policy: Policy = BY_SPECIFICATION
     public_url: str | None = None
+    reporters: Reporters = field(default_factory=Reporters)
