@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from compat.cri import Runtime, containerd, crio
-from compat.engines import Engine, docker_engine, podman_engine, runnable
+from compat.engines import Engine, docker_engine, podman_engine, rootless_podman, runnable
 from compat.kube import Cluster, cluster
 from compat.processes import REQUIRED, Tool, daemon, find, free_port, killick_with, listens
 from compat.registries import Registry, distribution
@@ -186,6 +186,14 @@ def on_new_docker(new_docker: Tool) -> Iterator[Engine]:
 def on_podman(podman: Tool, home: dict[str, str]) -> Iterator[Engine]:
     """Podman's service, to be looked at."""
     with _short_folder() as root, podman_engine(podman, root, home) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def on_rootless_podman() -> Iterator[Engine]:
+    """Podman's service of a user without rights, to be looked at."""
+    program = find("podman")
+    with _short_folder() as root, rootless_podman(program, root) as engine:
         yield engine
 
 

@@ -117,7 +117,7 @@ def fitted(lines: Iterable[str]) -> Iterator[str]:
         yield from (line.replace("\n", " ") for line in lines)
         return
     width = shutil.get_terminal_size().columns
-    for line in (part for line in lines for part in line.split("\n")):
+    for line in (part for whole in lines for part in whole.split("\n")):
         bare = line.lstrip()
         indent = " " * (len(line) - len(bare))
         wrapped = textwrap.wrap(
