@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from fleets import AMD64, ARM64, NAME, NOBODY, OTHER, TAG, World, container, snapshot
+from fleets import AMD64, ARM64, NAME, NOBODY, OTHER, START, TAG, World, container, snapshot
 from killick.digest import Digest
 from killick.fleet.derived import Bases
 from killick.fleet.next_step import next_steps
+from killick.fleet.past import Held
 from killick.fleet.running import find
 from killick.fleet.where import where
 from killick.fleet.words import read
@@ -360,3 +361,45 @@ def test_a_tag_nobody_recorded_leaves_it_unknown(story):
     view = story.view()
     found = container(story.old_configs[0], image=f"{Name.parse('shop')}:9")
     assert view.by_its_own_tag(view.look(snapshot(found), found)).verdict.status == "unknown"
+
+
+def test_a_newer_digest_that_nobody_looked_at_may_be_it_as_well(story):
+    """A config alone does not say by which index it came, and one of these was never seen."""
+    later = story.images.index([(story.images.manifest(story.old_configs[0]), AMD64)], "later")
+    story.move(later)
+    verdict = story.judge(container(story.old_configs[0]))
+    assert (verdict.status, verdict.held.digest, verdict.behind_by) == ("unknown", story.old, None)
+    assert status(story, story.old, story.old_configs[0]) == ("behind", "exact")
+
+
+def test_what_only_a_local_name_had_is_behind_nothing():
+    world = World()
+    made = world.images
+    mine, theirs = (made.manifest(made.config(label, AMD64)) for label in ("mine", "theirs"))
+    made.teach(world.registry)
+    world.move(theirs)
+    beside = Held(mine, START, None, "local", None)
+    past = replace(world.past(), held=(*world.past().held, beside))
+    view, found = world.view(), container(mine)
+    verdict = view.against(view.look(snapshot(found), found), past).verdict
+    assert (verdict.status, verdict.behind_by) == ("third-build", None)
+    assert verdict.held.source == "local"
+
+
+def test_one_vulnerability_that_is_open_outweighs_another_that_is_fixed(story):
+    story.say(story.old, "fixed", "CVE-2026-1")
+    story.say(story.old, "affected", "CVE-2026-2")
+    verdict = story.judge(container(story.old))
+    assert (verdict.status, verdict.words) == ("affected", "affected CVE-2026-2")
+
+
+def test_of_several_images_that_it_may_have_come_by_none_is_named(story):
+    made = story.images
+    config = made.config("elsewhere", AMD64)
+    manifest = made.manifest(config)
+    one, two = (made.index([(manifest, AMD64)], note) for note in ("one", "two"))
+    made.teach(story.registry)
+    for claimed in ([config], [one, two], [config, one, two]):
+        verdict = story.judge(container(*claimed))
+        assert (verdict.status, verdict.digest, verdict.config) == ("third-build", None, config)
+    assert story.judge(container(config, one)).digest == one

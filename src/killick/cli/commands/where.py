@@ -58,6 +58,7 @@ def command(
     from killick.cli.knowing import Knowing, find_past
     from killick.cli.where_report import WhereReport
 
+    session.hurry = seconds
     asked = Reference.parse(reference)
     knowing = Knowing(session, offline=chosen["offline"])
     past, chosen_digest = find_past(knowing, asked, session.now)
