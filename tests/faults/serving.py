@@ -12,9 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from faults.processes import environment
-from killick.rules import EASY
 from killick.server import OPEN, application, run
-from killick.server.operations import Operations
 from killick.store import Store
 
 
@@ -22,7 +20,7 @@ def over(root, lease, worker):
     """Make the application, in a worker of the server."""
     store = Store(Path(root), lease=timedelta(seconds=lease), retention=None)
     # It is held to whole images, as its store is: a part that went would else be no error.
-    return application(store, OPEN, on_close=store.close, operations=Operations(policy=EASY))
+    return application(store, OPEN, on_close=store.close)
 
 
 def main():

@@ -21,7 +21,6 @@ from killick.errors import Unreachable, UsageError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from killick.rules import Policy
     from killick.server import Limits, Operations, Terms, TlsFiles, Worker
     from killick.server.accesslog import AccessLog
     from killick.server.configuration import Configuration
@@ -46,14 +45,13 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
     from killick.server import BehindProxies, application, network
     from killick.store import Store
 
-    policy = configuration.policy
     store = Store(
         Path(root),
         actor=actor,
         read_only=configuration.read_only,
         lease=LEASE,
         retention=None,
-        policy=policy,
+        policy=configuration.policy,
     )
     gate = guarding.gate(Path(root), configuration, alone=is_alone(configuration))
 
@@ -61,20 +59,19 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
         gate.close()
         store.close()
 
-    operations = _operations(configuration, store, worker, policy)
+    operations = _operations(configuration, store, worker)
     app = application(store, gate, _limits(configuration), close, operations)
     return BehindProxies(app, map(network, configuration.access.trusted_proxies))
 
 
 def local_store(configuration: Configuration, root: str, actor: str, worker: Worker) -> ASGIApp:
     """Return a registry that shows the local store, to be read, as `<host>/<path>`."""
-    from killick.rules import EASY
     from killick.server import READ_ONLY, RenamedRegistry, application, stored_name, visible_name
     from killick.store import Store
 
     store = Store(Path(root), actor=actor, read_only=True)
     view = RenamedRegistry(store, stored_name, visible_name)
-    operations = _operations(configuration, store, worker, EASY)
+    operations = _operations(configuration, store, worker)
     return application(view, READ_ONLY, _limits(configuration), store.close, operations)
 
 
@@ -94,9 +91,7 @@ def _limits(configuration: Configuration) -> Limits:
     )
 
 
-def _operations(
-    configuration: Configuration, store: Store, worker: Worker, policy: Policy
-) -> Operations:
+def _operations(configuration: Configuration, store: Store, worker: Worker) -> Operations:
     from killick.cli.chores import chores_of, gauges_of
     from killick.server import Operations
     from killick.server.recording import Recorder
@@ -112,7 +107,6 @@ def _operations(
         chores=None if read_only else chores_of(configuration, store),
         drain=worker.drain,
         count_uploads=int if configuration.store else store.count_uploads,
-        policy=policy,
         public_url=configuration.access.public_url,
     )
 
