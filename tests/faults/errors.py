@@ -21,7 +21,8 @@ from faults.results import row
 
 SHORT = 6
 SERVED_SHORT = 5
-WORKERS = 2
+WORKERS = 4
+"""Tries at a time: more than cores, as they mostly wait, for strace and the disk."""
 FAULTS = {
     "EIO": tracing.SYNCS,
     "ENOSPC": ("write", "pwrite64", "mkdir", "rename"),

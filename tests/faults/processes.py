@@ -11,7 +11,9 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 SEED = "FAULTS_SEED"
-PATIENCE = 90
+CHORE = "FAULTS_CHORE"
+PATIENCE = 600
+"""Seconds that no command takes, however busy the machine is."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,22 @@ def run(words, store, prefix=()):
 
 
 class Served:
-    """A `killick serve` over the folder `root`, on a free port."""
+    """A `killick serve` over the folder `root`, on a free port.
 
-    def __init__(self, root, prefix=()):
+    `prefix` is what runs it (strace). `settings` are some of its settings by name, the others are
+    in the file `config`. `module` is run in place of killick, with some `more` variables.
+    """
+
+    def __init__(self, root, prefix=(), *, settings=None, config=None, module=None, more=None):
+        words = killick("serve", "--addr", "127.0.0.1:0", "--root", root)
+        for name, value in (settings or {}).items():
+            words += ["--set", f"{name}={value}"]
+        words += ["--config", config] if config is not None else []
+        if module is not None:
+            words[words.index("-m") + 1] = module
         self._process = subprocess.Popen(
-            [*prefix, *killick("serve", "--addr", "127.0.0.1:0", "--root", root)],
-            env=environment(root),
+            [*prefix, *words],
+            env=environment(root) | (more or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -108,8 +120,23 @@ class Served:
     def ended(self):
         """Whether it is ending by itself; a moment is given to it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(2)
+            self._process.wait(15)
         return self._process.returncode is not None
+
+    @property
+    def processes(self):
+        """The numbers of its processes."""
+        found = subprocess.run(
+            ["pgrep", "--pgroup", str(self._process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return [int(number) for number in found.stdout.split()]
+
+    def kill(self):
+        """Kill all of its processes at once, as they are."""
+        _end_group(self._process)
 
     def stop(self):
         """Tell it to stop, and see that it is gone."""

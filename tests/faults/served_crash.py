@@ -15,8 +15,10 @@ from faults.pushing import SCRIPTS, Calls, NotAcknowledged
 from faults.results import row
 
 SHORT = 12
-WORKERS = 2
-RESTART_WITHIN = 5.0
+WORKERS = 4
+"""Tries at a time: more than cores, as they mostly wait, for strace and the disk."""
+RESTART_WITHIN = 30.0
+"""Seconds, on a busy machine; how fast it is has a test of its own (`restart`)."""
 
 
 def served_crash_points(world, rows, scale):

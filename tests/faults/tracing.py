@@ -14,7 +14,7 @@ NAMES = (
 DURABLE = (*WRITES, *SYNCS, *NAMES)
 
 _TALK = re.compile(r"\d+<pipe:")
-_CALL = re.compile(r"(\d+) +(\w+)\((.*)")
+_CALL = re.compile(r"(?:(\d+) +)?(\w+)\((.*)")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,13 @@ def strace(log: Path, calls=DURABLE, inject=None):
     words = ["strace", "-f", "-qq", "-y", "-s", "48", "-o", str(log)]
     words += ["-e", f"trace={','.join(calls)}", "-e", "signal=none"]
     return words if inject is None else [*words, "-e", f"inject={inject}"]
+
+
+def attached(log: Path, thread, inject=None):
+    """Return the words that look at one thread of a process that runs already."""
+    words = strace(log, inject=inject)
+    words[words.index("-f") : words.index("-qq") + 1] = ["-q"]
+    return [*words, "-p", str(thread)]
 
 
 def killed(step: Step):

@@ -11,7 +11,6 @@ import os
 import re
 import socket
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,6 @@ MOST_WORKERS = 4
 """Workers that are started where nobody says how many: SQLite has one writer at a time."""
 PATIENCE = 5.0
 """Seconds to wait for the answer to a ping."""
-LEASE = timedelta(hours=1)
-"""How long what a registry said it has stays there, whatever happens to its tags."""
 _ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[^:\[\]]*):)?([0-9]{1,5})")
 
 
@@ -49,7 +46,7 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
         Path(root),
         actor=actor,
         read_only=configuration.read_only,
-        lease=LEASE,
+        lease=configuration.chores.lease,
         retention=None,
         policy=configuration.policy,
     )

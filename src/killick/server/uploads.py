@@ -114,6 +114,7 @@ async def _append(call: Call, upload: Upload, position: int) -> None:
         async for pieces in batches:
             await behind.do(_write, call, upload, position, pieces)
             position += sum(map(len, pieces))
+            del pieces  # not held while the next are waited for
 
 
 def _check_range(call: Call, upload: Upload) -> int:
