@@ -4,8 +4,8 @@
     .venv/bin/python bench/collecting.py --count 20000      # to see that the rig works
 
 A registry is made of rows and empty files: images of 98 layers, of which half have a tag, four in
-ten lost theirs long ago, and one in ten just now. Four processes push blobs and
-tags in turns with short pauses, first alone, then while it is collected. What the collection does under a lock is
+ten lost theirs long ago, and one in ten just now. Four processes push blobs and tags in turns with
+short pauses, first alone, then while it is collected. What the collection does under a lock is
 timed where it does it: what they wait for besides is each other, the disk, and the machine.
 """
 

@@ -125,6 +125,20 @@ def test_without_a_platform_all_candidates_must_agree():
     assert story.judge(found).status == "unknown"
 
 
+def test_one_of_two_candidates_that_the_tag_still_has_leaves_it_unknown():
+    """An index may list two images for one platform; which of them runs is not told."""
+    world = World()
+    made = world.images
+    first, second = (made.manifest(made.config(label, AMD64)) for label in ("first", "second"))
+    both = made.index([(first, AMD64), (second, AMD64)])
+    made.teach(world.registry)
+    world.move(both)
+    world.move(first)
+    assert status(world, f"{NAME}@{both}") == ("unknown", "exact")
+    assert status(world, f"{NAME}@{both}", second) == ("behind", "exact")
+    assert status(world, f"{NAME}@{both}", first) == ("current", "exact")
+
+
 def test_a_mirror_that_compresses_anew_runs_the_same(story):
     mirrored = story.images.manifest(story.old_configs[0], "zstd")
     story.images.teach(story.registry)
