@@ -6,12 +6,14 @@ import pytest
 
 import images
 from cli_runner import run
-from killick.cli.serving import LEASE
+from killick.moments import utc_now
 from killick.names import Tag
-from killick.repository import Cause
+from killick.repository import BLOB_TYPE, Cause
+from killick.server.configuration import Configuration
 from killick.store import Store
 from stores import Clock
 
+LEASE = Configuration().chores.lease
 RULES = """
 require_complete = true
 
@@ -100,3 +102,15 @@ def test_settings_of_another_kind_are_refused(tmp_path):
     wrong = run("gc", "--config", settings)
     assert wrong.status == 2
     assert "repositories is no pattern" in wrong.err
+
+
+def test_a_lease_that_the_registry_states_holds_for_others_who_collect(tmp_path, registry):
+    root, _ = registry
+    a_minute_ago = Clock(utc_now() - timedelta(minutes=1))
+    with Store(root, clock=a_minute_ago, retention=None) as store:
+        d = images.put(store.repository("team/app"), BLOB_TYPE, b"promised a minute ago")
+    config = tmp_path / "lease.toml"
+    for lease, stays in (("1h", True), ("10s", False)):
+        config.write_text(f'[chores]\nlease = "{lease}"\n')
+        run("gc", "--root", str(root), "--config", str(config))
+        assert (root / "blobs" / "sha256" / d.digest.encoded).exists() is stays

@@ -9,10 +9,13 @@ Prints one table, and writes faults.json. The status is 0 if nothing was lost, 1
 
 import argparse
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 from faults import machine
+from faults.chores import chores
+from faults.clients import clients
 from faults.clocks import clocks
 from faults.contest import contest
 from faults.crash import crash_points
@@ -23,7 +26,8 @@ from faults.leases import leases
 from faults.liars import liars
 from faults.order import order
 from faults.races import races
-from faults.results import skipped, table, write
+from faults.restart import restart
+from faults.results import Rows, row, skipped, table
 from faults.seeding import seeded
 from faults.served_crash import served_crash_points
 from faults.soak import soak
@@ -34,16 +38,19 @@ KINDS = {
     "order": order,
     "crash": crash_points,
     "serve": served_crash_points,
-    "errors": disk_errors,
+    "chores": chores,
     "cuts": power_cuts,
     "damage": damage,
     "leases": leases,
     "races": races,
     "contest": contest,
+    "clients": clients,
     "soak": soak,
+    "restart": restart,
     "clocks": clocks,
     "liars": liars,
     "seeds": seeded,
+    "errors": disk_errors,
 }
 
 
@@ -68,12 +75,12 @@ class Scale:
 def main():
     options = _options()
     scale = Scale(options.long, options.share, options.operation)
-    rows = []
+    rows = Rows(options.out, long=options.long)
     with World() as world:
         for kind in options.only or KINDS:
             _try(kind, world, rows, scale)
     print(f"\n{table(rows)}\n")
-    write(rows, options.out, long=options.long)
+    rows.write()
     lost = [problem for row in rows for problem in row.lost]
     for problem in lost[: options.show]:
         print(f"LOST {problem}")
@@ -88,6 +95,10 @@ def _try(kind, world, rows, scale):
         if machine.REQUIRED:
             raise
         rows.append(skipped(kind, str(lacking)))
+    except Exception as error:
+        traceback.print_exc()
+        with row(kind, rows) as found:
+            found.point("the test itself", [f"it broke down: {error!r}"])
 
 
 def _options():

@@ -21,12 +21,16 @@ class Answer:
     asked: float
     told: float
 
+    def document(self):
+        """Return the body, which is JSON."""
+        return json.loads(self.body)
+
 
 class Caller:
     """Calls to the registry on `port`."""
 
     def __init__(self, port):
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
 
     def __call__(self, method, path, body=None, headers=None):
         asked = time.monotonic()

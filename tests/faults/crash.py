@@ -13,7 +13,8 @@ from faults.promises import problems
 from faults.results import row
 
 SHORT = 16
-WORKERS = 2
+WORKERS = 4
+"""Tries at a time: more than cores, as they mostly wait, for strace and the disk."""
 
 
 def crash_points(world, rows, scale):

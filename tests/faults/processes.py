@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 SEED = "FAULTS_SEED"
-PATIENCE = 90
+CHORE = "FAULTS_CHORE"
+PATIENCE = 600
+"""Seconds that no command takes, however busy the machine is."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +73,29 @@ def run(words, store, prefix=()):
     try:
         out, err = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        _end_group(process)
+        _end_all(process)
         out, err = process.communicate()
         return Ended(-signal.SIGALRM, out, err)
     return Ended(process.returncode, out, err)
 
 
 class Served:
-    """A `killick serve` over the folder `root`, on a free port."""
+    """A `killick serve` over the folder `root`, on a free port.
 
-    def __init__(self, root, prefix=()):
+    `prefix` is what runs it (strace). `settings` are some of its settings by name, the others are
+    in the file `config`. `module` is run in place of killick, with some `more` variables.
+    """
+
+    def __init__(self, root, prefix=(), *, settings=None, config=None, module=None, more=None):
+        words = killick("serve", "--addr", "127.0.0.1:0", "--root", root)
+        for name, value in (settings or {}).items():
+            words += ["--set", f"{name}={value}"]
+        words += ["--config", config] if config is not None else []
+        if module is not None:
+            words[words.index("-m") + 1] = module
         self._process = subprocess.Popen(
-            [*prefix, *killick("serve", "--addr", "127.0.0.1:0", "--root", root)],
-            env=environment(root),
+            [*prefix, *words],
+            env=environment(root) | (more or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -108,8 +121,17 @@ class Served:
     def ended(self):
         """Whether it is ending by itself; a moment is given to it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(2)
+            self._process.wait(15)
         return self._process.returncode is not None
+
+    @property
+    def processes(self):
+        """The numbers of its processes."""
+        return _session(self._process)
+
+    def kill(self):
+        """Kill all of its processes, as they are."""
+        _end_all(self._process)
 
     def stop(self):
         """Tell it to stop, and see that it is gone."""
@@ -117,7 +139,7 @@ class Served:
             os.killpg(self._process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        _end_group(self._process)
+        _end_all(self._process)
         self._listener.join(5)
         self._process.stdout.close()
 
@@ -128,8 +150,23 @@ class Served:
         self.stop()
 
 
-def _end_group(process):
-    """Kill what is left of a process that we started, and of its children."""
+def _session(process):
+    """Return the numbers of a process that we started and of all that it started itself.
+
+    A server's workers have process groups of their own, but no sessions.
+    """
+    words = ["pgrep", "--session", str(process.pid)]
+    found = subprocess.run(words, capture_output=True, text=True, check=False)
+    return [int(number) for number in found.stdout.split()]
+
+
+def _end_all(process):
+    """Kill what is left of a process that we started, and then of all that it started itself."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    while left := _session(process):
+        for number in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.005)

@@ -40,9 +40,17 @@ class Calls:
         """Push a blob in several pieces."""
         location, size = self._begin(), -(-len(data) // CHUNKS)
         for start in range(0, len(data), size):
-            piece = data[start : start + size]
-            stated = {"Content-Range": f"{start}-{start + len(piece) - 1}"}
-            location = self._call("PATCH", location, piece, stated)["Location"]
+            location = self.push_part(location, data, start, min(start + size, len(data)))
+        self.end_upload(location, data)
+
+    def push_part(self, location, data, start, end):
+        """Push a piece of a blob, the first one where there is no location; return the next one."""
+        location = location or self._begin()
+        stated = {"Content-Range": f"{start}-{end - 1}"}
+        return self._call("PATCH", location, data[start:end], stated)["Location"]
+
+    def end_upload(self, location, data):
+        """End an upload whose pieces are all there."""
         self._call("PUT", f"{location}?digest={_digest(data)}", b"")
         self._blob(data)
 
@@ -100,7 +108,7 @@ class Calls:
 
     def _call(self, method, path, body=None, headers=None):
         """Make one call and return the headers of its answer, if that is a yes."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         with closing(connection):
             try:
                 connection.request(method, path, body, headers or {})
@@ -146,6 +154,11 @@ SCRIPTS = {
     "move and delete tags": move,
     "roll back, mount, delete by digest": order,
 }
+
+
+def push_image(calls, content, tag):
+    """Push an image that consists of `content`, and an index of it."""
+    _push(calls, calls.push_whole, content, tag)
 
 
 def _push(calls, push, content, tag="new"):

@@ -4,6 +4,7 @@ import json
 import platform
 import threading
 import time
+import traceback
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,12 +42,48 @@ class Row:
         return asdict(self) | {"seconds": round(self.seconds, 1)}
 
 
+class Rows(list):
+    """The rows of a run; all that there are are in `path` at any time, if the run is cut short."""
+
+    def __init__(self, path: Path, *, long):
+        super().__init__()
+        self._path = path
+        self._long = long
+        self._started = time.monotonic()
+
+    def append(self, made):
+        super().append(made)
+        self.write()
+
+    def write(self):
+        """Write what there is until now."""
+        document = {
+            "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "seconds": round(time.monotonic() - self._started, 1),
+            "machine": {
+                "system": f"{platform.system()} {platform.release()}",
+                "python": platform.python_version(),
+            },
+            "form": "long" if self._long else "short",
+            "tests": [each.document() for each in self],
+        }
+        new = self._path.with_name(self._path.name + ".new")
+        new.write_text(json.dumps(document, indent=2) + "\n")
+        new.replace(self._path)
+
+
 @contextmanager
 def row(test, rows):
-    """Yield a row that counts its own time, and add it to `rows`."""
+    """Yield a row that counts its own time, and add it to `rows`.
+
+    A test that breaks down has proved nothing: that is a loss of its row, and the rest goes on.
+    """
     made, started = Row(test), time.monotonic()
     try:
         yield made
+    except Exception as error:
+        traceback.print_exc()
+        made.point("the test itself", [f"it broke down: {error!r}"])
     finally:
         made.seconds = time.monotonic() - started
         rows.append(made)
@@ -67,16 +104,3 @@ def table(rows):
         figures = (each.points, each.survived, len(each.lost), f"{each.seconds:.1f}")
         lines.append("| " + " | ".join([name, *map(str, figures)]) + " |")
     return "\n".join(lines)
-
-
-def write(rows, path: Path, *, long):
-    document = {
-        "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "machine": {
-            "system": f"{platform.system()} {platform.release()}",
-            "python": platform.python_version(),
-        },
-        "form": "long" if long else "short",
-        "tests": [each.document() for each in rows],
-    }
-    path.write_text(json.dumps(document, indent=2) + "\n")

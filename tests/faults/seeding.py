@@ -10,7 +10,7 @@ from faults.processes import SEED, TESTS
 from faults.results import row
 from faults.seeds import SEEDS
 
-PATIENCE = 240
+PATIENCE = 1200
 WORKERS = 2
 _NOTHING_FAILED, _SOMETHING_FAILED = 0, 1
 

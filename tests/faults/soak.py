@@ -10,15 +10,13 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from faults.asking import CONFIG, Caller, manifest
+from faults.processes import Served
 from faults.promises import damage
 from faults.results import row
-from faults.serving import two_servers
 from killick.digest import Digest
-from killick.errors import KillickError
 from killick.manifest import Descriptor
 from killick.repository import BLOB_TYPE
 from killick.store import Store
@@ -32,7 +30,15 @@ PUSHERS = 8
 LEAST_GONE = 0.95
 NAMES = ("soak/a", "soak/b")
 _LAYER = 20_000
-_SETTLING = LEASE + 3 * EVERY
+PATIENCE = 300
+"""Seconds within which garbage has gone, however busy the machine is."""
+
+SETTINGS = {
+    "workers": 2,
+    "require_complete": "true",
+    "chores.lease": f"{LEASE:g}s",
+    "chores.collect": f"{EVERY:g}s",
+}
 
 
 @dataclass
@@ -68,24 +74,24 @@ def soak(world, rows, scale):
     seconds = LONG_SECONDS if scale.long else max(6.0, SECONDS * min(scale.share, 1))
     folder = Path(tempfile.mkdtemp(dir=world.folder))
     root = folder / "store"
-    with row(f"gc every {EVERY:g} s, lease {LEASE:g} s, 2 servers", rows) as found:
-        tally, rounds = Tally(), []
-        with two_servers(root, LEASE) as servers:
+    with row(f"gc every {EVERY:g} s, lease {LEASE:g} s, 2 workers", rows) as found:
+        tally, rounds = Tally(), set()
+        with Served(root, settings=SETTINGS) as server:
             stop = threading.Event()
-            collector = threading.Thread(target=_collect, args=(root, stop, rounds, tally))
+            watcher = threading.Thread(target=_watch, args=(server.port, stop, rounds, tally))
             pushers = [
-                threading.Thread(target=_push, args=(servers[n % 2].port, n, stop, tally))
+                threading.Thread(target=_push, args=(server.port, n, stop, tally))
                 for n in range(PUSHERS)
             ]
-            for thread in (collector, *pushers):
+            for thread in (watcher, *pushers):
                 thread.start()
             time.sleep(seconds)
             stop.set()
-            for thread in (collector, *pushers):
+            for thread in (watcher, *pushers):
                 thread.join()
-            said = [line for server in servers for line in server.said.splitlines()]
+            left, total = _settled(root, tally)
+            said = server.said.splitlines()
         said += tally.said
-        left, total = _settled(root, tally)
         if left > (1 - LEAST_GONE) * total:
             said.append(f"{left} of {total} layers of garbage are still there")
         with Store(root) as store:
@@ -100,27 +106,29 @@ def soak(world, rows, scale):
     shutil.rmtree(folder)
 
 
-def _collect(root, stop, rounds, tally):
-    """Collect garbage, in a process that is neither of the servers."""
-    with _opened(root) as store:
-        while not stop.wait(EVERY):
-            try:
-                rounds.append(len(store.collect().removed))
-            except KillickError as error:
-                tally.complain(f"gc failed: {error.message}")
+def _watch(port, stop, rounds, tally):
+    """Note when a collection of the server ended, as its chore tells it."""
+    caller = Caller(port)
+    while not stop.wait(EVERY / 4):
+        account = caller("GET", "/v2/_killick/chores/collect").document()
+        if account["outcome"] == "failed":
+            tally.complain(f"gc failed: {account['error']}")
+        if account["finished"] is not None:
+            rounds.add(account["finished"])
+    caller.close()
 
 
 def _settled(root, tally):
-    """Collect until leases are over; return how much of the garbage is there, of how much."""
-    time.sleep(_SETTLING)
-    with _opened(root) as store:
-        store.collect()
-        time.sleep(EVERY)
-        store.collect()
-        held = {path.name for path in (root / "blobs" / "sha256").iterdir()}
+    """Wait until leases are over and all has gone; return how much garbage is left, of how much."""
+    with Store(root, read_only=True) as store:
         live = {edge.encoded for name in NAMES for edge in _live(store.repository(name))}
     garbage = {Digest.of(layer).encoded for layer in tally.garbage} - live
-    return len(garbage & held), len(garbage)
+    end = time.monotonic() + PATIENCE
+    while True:
+        held = {path.name for path in (root / "blobs" / "sha256").iterdir()}
+        if not garbage & held or time.monotonic() > end:
+            return len(garbage & held), len(garbage)
+        time.sleep(EVERY)
 
 
 def _live(repository):
@@ -129,10 +137,6 @@ def _live(repository):
         if move.to is not None:
             for document in walk(repository, move.to):
                 yield from (child.digest for child in document.children())
-
-
-def _opened(root):
-    return Store(root, lease=timedelta(seconds=LEASE), retention=None)
 
 
 def _push(port, number, stop, tally):

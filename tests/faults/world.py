@@ -1,5 +1,6 @@
 """Stores as operations find them: what they hold was acknowledged before, or is old garbage."""
 
+import os
 import random
 import shutil
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ KEPT = str(Name.parse("kept"))
 GARBAGE = str(Name.parse("garbage"))
 LOADED = str(Name.parse("loaded"))
 SERVED = "team/app"
+ROTTEN = b"nobody needs this, and a disk has changed it" * 100
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,31 @@ class World:
             self.place(store, SERVED, "moved", self.first)
             self.place(store, SERVED, "deleted", self.first)
         return Start(root, Before.of(root))
+
+    @cached_property
+    def operated(self):
+        """The folder of a registry with something to do for each chore."""
+        root = self.folder / "operated"
+        with Store(root, actor=ACTOR, clock=lambda: utc_now() - LONG_AGO) as store:
+            repository = store.repository(SERVED)
+            image(repository, {"app": b"thrown away"}, layers=3)
+            image(repository, {"app": b"thrown away as well"}, layers=3)
+            self.operated_garbage = {path.name for path in (root / "blobs" / "sha256").iterdir()}
+            for tag in ("kept", "moved", "old-1", "old-2", "old-3"):
+                self.place(store, SERVED, tag, self.first)
+            for part in (b"an", b"old", b"upload"):
+                repository.begin().write(part)
+        self.operated_uploads = {path.name for path in (root / "uploads").iterdir()}
+        for path in (root / "uploads").iterdir():
+            long_ago = (utc_now() - LONG_AGO).timestamp()
+            os.utime(path, (long_ago, long_ago))
+        with Store(root, actor=ACTOR) as store:
+            self.place(store, SERVED, "moved", self.second)
+            rotten = put(store.repository(SERVED), BLOB_TYPE, ROTTEN).digest
+        before = Before.of(root)
+        path = root / "blobs" / rotten.algorithm / rotten.encoded
+        path.write_bytes(ROTTEN.swapcase())
+        return Start(root, before, frozenset({rotten}))
 
     def place(self, store, name, tag, d):
         """Copy an image into a store, under a name."""

@@ -11,7 +11,6 @@ import os
 import re
 import socket
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,6 @@ from killick.errors import Unreachable, UsageError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from killick.rules import Policy
     from killick.server import Limits, Operations, Terms, TlsFiles, Worker
     from killick.server.accesslog import AccessLog
     from killick.server.configuration import Configuration
@@ -34,8 +32,6 @@ MOST_WORKERS = 4
 """Workers that are started where nobody says how many: SQLite has one writer at a time."""
 PATIENCE = 5.0
 """Seconds to wait for the answer to a ping."""
-LEASE = timedelta(hours=1)
-"""How long what a registry said it has stays there, whatever happens to its tags."""
 _ADDRESS = re.compile(r"(?:(\[[0-9a-fA-F:]+\]|[^:\[\]]*):)?([0-9]{1,5})")
 
 
@@ -47,14 +43,13 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
     from killick.server import BehindProxies, application, network
     from killick.store import Store
 
-    policy = configuration.policy
     store = Store(
         Path(root),
         actor=actor,
         read_only=configuration.read_only,
-        lease=LEASE,
+        lease=configuration.chores.lease,
         retention=None,
-        policy=policy,
+        policy=configuration.policy,
     )
     gate = guarding.gate(Path(root), configuration, alone=is_alone(configuration))
 
@@ -62,20 +57,19 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
         gate.close()
         store.close()
 
-    operations = _operations(configuration, store, worker, policy)
+    operations = _operations(configuration, store, worker)
     app = application(store, gate, _limits(configuration), close, operations)
     return BehindProxies(app, map(network, configuration.access.trusted_proxies))
 
 
 def local_store(configuration: Configuration, root: str, actor: str, worker: Worker) -> ASGIApp:
     """Return a registry that shows the local store, to be read, as `<host>/<path>`."""
-    from killick.rules import EASY
     from killick.server import READ_ONLY, RenamedRegistry, application, stored_name, visible_name
     from killick.store import Store
 
     store = Store(Path(root), actor=actor, read_only=True)
     view = RenamedRegistry(store, stored_name, visible_name)
-    operations = _operations(configuration, store, worker, EASY)
+    operations = _operations(configuration, store, worker)
     return application(view, READ_ONLY, _limits(configuration), store.close, operations)
 
 
@@ -95,9 +89,7 @@ def _limits(configuration: Configuration) -> Limits:
     )
 
 
-def _operations(
-    configuration: Configuration, store: Store, worker: Worker, policy: Policy
-) -> Operations:
+def _operations(configuration: Configuration, store: Store, worker: Worker) -> Operations:
     from killick.cli.chores import chores_of, gauges_of
     from killick.cli.said import said_gauges
     from killick.server import Operations
@@ -115,7 +107,6 @@ def _operations(
         chores=chores,
         drain=worker.drain,
         count_uploads=int if configuration.store else store.count_uploads,
-        policy=policy,
         public_url=configuration.access.public_url,
         reporters=_reporters(configuration),
     )

@@ -123,6 +123,11 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def policy(self) -> Policy:
+        """Which moves of tags are refused."""
+        return self._context.policy
+
     def close(self) -> None:
         """Let go of the database and the locks."""
         self._glances.close()
@@ -144,6 +149,14 @@ class Store:
     def glance_blob(self, repository: str, digest: Digest, /) -> Glimpse | None:
         """Return a blob of a repository, if it is at hand; nothing is waited for."""
         return self._glances.blob(repository, digest)
+
+    def glance_tags(self, repository: str, after: str, most: int, /) -> list[str] | None:
+        """Return the first `most` tags after `after`; nothing is waited for."""
+        return self._glances.tags(repository, after, most)
+
+    def glance_repositories(self, after: str, most: int, /) -> list[str] | None:
+        """Return the first `most` names of repositories after `after`; nothing is waited for."""
+        return self._glances.repositories(after, most)
 
     def images(self, host: Platform, *, past: bool = False) -> Iterator[ImageRow]:
         """Yield one row a tag-digest pair; with `past`, also for what tags used to point to."""

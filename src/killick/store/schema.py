@@ -143,7 +143,7 @@ CREATE TABLE move (
     PRIMARY KEY (repository, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX move_series ON move (repository, origin, tag, sequence);
-CREATE INDEX move_digest ON move (digest);
+CREATE INDEX move_digest ON move (digest, repository, origin, sequence);
 CREATE INDEX move_previous ON move (previous) WHERE previous IS NOT NULL;
 CREATE TABLE seen_head (                   -- where the ledgers of registries ended
     repository TEXT NOT NULL,              -- with its registry, as it is written

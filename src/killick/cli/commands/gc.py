@@ -72,7 +72,6 @@ def _place(
     """Return the store to work on, and the rules that hold there."""
     if root is None and config is None:
         return nullcontext(session.store), ()
-    from killick.cli.serving import LEASE
     from killick.server.configuration import load
     from killick.store import Store
 
@@ -89,7 +88,7 @@ def _place(
     store = Store(
         folder,
         actor=session.actor,
-        lease=LEASE,
+        lease=configuration.chores.lease,
         retention=None,
         policy=configuration.policy,
     )

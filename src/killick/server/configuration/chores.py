@@ -9,6 +9,7 @@ from killick.server.configuration.table import Bounds, setting
 from killick.server.configuration.values import Size
 
 _NEVER = timedelta(0)
+_LEASES = Bounds(timedelta(seconds=1), timedelta(days=365))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,9 @@ class ChoreSettings:
     )
     scrub_rate: Size = setting(
         Size(20 * 1024**2), help="bytes a second that are hashed (0: as fast as it goes)"
+    )
+    lease: timedelta = setting(
+        timedelta(hours=1),
+        help="how long what callers were told is there stays, whatever is collected",
+        bounds=_LEASES,
     )
