@@ -7,9 +7,10 @@ import pytest
 from fleets import AMD64, ARM64, NAME, NOBODY, OTHER, START, TAG, World, container, snapshot
 from killick.digest import Digest
 from killick.fleet.derived import Bases
+from killick.fleet.lore import Lore
 from killick.fleet.next_step import next_steps
 from killick.fleet.past import Held
-from killick.fleet.running import find
+from killick.fleet.running import Finder, find
 from killick.fleet.where import where
 from killick.fleet.words import read
 from killick.manifest import BASE_DIGEST
@@ -403,3 +404,16 @@ def test_of_several_images_that_it_may_have_come_by_none_is_named(story):
         verdict = story.judge(container(*claimed))
         assert (verdict.status, verdict.digest, verdict.config) == ("third-build", None, config)
     assert story.judge(container(config, one)).digest == one
+
+
+def test_what_was_found_is_forgotten_when_something_is_learned(story):
+    lore = Lore(story.registry)
+    finder, made = Finder(lore), story.images
+    config = made.config("later", AMD64)
+    manifest = made.manifest(config)
+    words = read(container(manifest))
+    assert finder.find(words, AMD64).config is None
+    made.teach(story.registry)
+    assert finder.find(words, AMD64).config is None  # nobody has said that there is more to know
+    lore.forget()
+    assert finder.find(words, AMD64).config == config

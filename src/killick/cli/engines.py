@@ -33,7 +33,7 @@ def host_options(function: Decorated) -> Decorated:
         type=click.FloatRange(0, MOST_SECONDS, min_open=True),
         default=30,
         metavar="SECONDS",
-        help="How long each engine may take, and a registry be silent (default: 30).",
+        help="How long each engine may take (default: 30).",
     )(function)
     return click.option(
         "--host",
