@@ -255,7 +255,7 @@ def crowd(bench: Bench) -> Iterator[Row]:
         took = standing.idle(server, sizes.idle)
         yield Row(f"a call beside {sizes.idle:,} idle connections", "ms", {"killick": [took]})
         stood = standing.bodies(server, sizes.bodies)
-        title = f"{sizes.bodies:,} bodies that stopped after 1 MiB"
+        title = f"{sizes.bodies:,} bodies that stopped at 90 % of 1 MiB"
         yield Row(title, "MiB", {"killick": [stood.memory]}, limit=512)
         yield Row(f"{title}: cut off after", "s", {"killick": [stood.seconds]}, limit=75)
 
