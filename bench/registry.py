@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -52,7 +52,13 @@ def running(root: Path, killick: list[str]) -> Iterator[str]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def fill(host: str, repository: str, folder: Path, headers: dict[str, str] | None = None) -> str:
+def fill(
+    host: str,
+    repository: str,
+    folder: Path,
+    headers: dict[str, str] | None = None,
+    tags: Sequence[str] = ("1",),
+) -> str:
     """Pushes a layout; returns the reference of its tag. `headers` go with each request."""
     manifest, needed = images.manifest_of(folder)
     connection = http.client.HTTPConnection(host, timeout=120)
@@ -64,8 +70,9 @@ def fill(host: str, repository: str, folder: Path, headers: dict[str, str] | Non
             joint = "&" if "?" in location else "?"
             with (folder / "blobs" / each["digest"].replace(":", "/")).open("rb") as blob:
                 ask("PUT", f"{location}{joint}digest={each['digest']}", blob, 201)
-        ask("PUT", f"/v2/{repository}/manifests/1", manifest, 201, images.MANIFEST)
-    return f"{host}/{repository}:1"
+        for tag in tags:
+            ask("PUT", f"/v2/{repository}/manifests/{tag}", manifest, 201, images.MANIFEST)
+    return f"{host}/{repository}:{tags[0]}"
 
 
 def _ask(connection, more, method, path, body, expected, kind="application/octet-stream") -> str:

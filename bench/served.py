@@ -13,6 +13,7 @@ from statistics import median
 import images
 import many
 import registry
+import standing
 from images import MIB, Shape
 from load import Load, ask, each_takes, read_away, wrk
 from servers import Server, running
@@ -33,10 +34,38 @@ class Sizes:
     tags: int  # in each repository
     blob: int
     readers: int
+    idle: int  # connections
+    bodies: int  # that don't go on
+    patience: str  # how long they are waited for
 
 
-FULL = Sizes(5, Shape(1, 128 * MIB), Shape(1, GIB), Shape(200, MIB), 10_000, 100, 10 * GIB, 200)
-QUICK = Sizes(1, Shape(1, 4 * MIB), Shape(1, 8 * MIB), Shape(5, MIB), 20, 10, 32 * MIB, 10)
+FULL = Sizes(
+    seconds=5,
+    large=Shape(1, 128 * MIB),
+    upload=Shape(1, GIB),
+    small=Shape(200, MIB),
+    repositories=10_000,
+    tags=100,
+    blob=10 * GIB,
+    readers=200,
+    idle=1100,
+    bodies=1000,
+    patience="1m",
+)
+PAGE = [f"v1.{number}" for number in range(100)]
+QUICK = Sizes(
+    seconds=1,
+    large=Shape(1, 4 * MIB),
+    upload=Shape(1, 8 * MIB),
+    small=Shape(5, MIB),
+    repositories=20,
+    tags=10,
+    blob=32 * MIB,
+    readers=10,
+    idle=20,
+    bodies=10,
+    patience="2s",
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +111,9 @@ def requests(bench: Bench) -> Iterator[Row]:
         "manifest by tag": ("/v2/bench/small/manifests/1", 32, 2.5),
         "manifest by digest": (f"/v2/bench/small/manifests/sha256:{digest}", 32, 4.0),
         "blob of 4 KiB": (f"/v2/bench/small/blobs/{needed[0]['digest']}", 32, 5.0),
-        "tags/list of one tag": ("/v2/bench/small/tags/list", 32, None),
+        "tags/list of one tag": ("/v2/bench/small/tags/list", 32, 1.0),
+        "tags/list of 100 tags": ("/v2/bench/tags/tags/list?n=100", 32, 1.0),
+        "_catalog": ("/v2/_catalog?n=100", 32, 1.0),
         f"blob of {_size(bench.sizes.large.size)}": (f"/v2/bench/large/blobs/{big}", 4, 1.0),
     }
     with ExitStack() as stack:
@@ -90,6 +121,7 @@ def requests(bench: Bench) -> Iterator[Row]:
         for server in up.values():
             registry.fill(server.host, "bench/small", small, server.headers)
             registry.fill(server.host, "bench/large", large, server.headers)
+            registry.fill(server.host, "bench/tags", small, server.headers, PAGE)
         for title, (path, connections, goal) in reads.items():
             loads = _loads(bench, up, path, connections)
             if connections == 32:
@@ -214,6 +246,20 @@ def memory(bench: Bench) -> Iterator[Row]:
         yield Row(f"and {sizes.readers} slow readers of it", "MiB", {"killick": [most]})
 
 
+def crowd(bench: Bench) -> Iterator[Row]:
+    """Callers who stand still, and whether others are served nevertheless."""
+    sizes = bench.sizes
+    more = ["--workers", "1", "--set", f"limits.idle={sizes.patience}"]
+    with running("killick", bench.work / "standing", more=more) as server:
+        log_in(server)
+        took = standing.idle(server, sizes.idle)
+        yield Row(f"a call beside {sizes.idle:,} idle connections", "ms", {"killick": [took]})
+        stood = standing.bodies(server, sizes.bodies)
+        title = f"{sizes.bodies:,} bodies that stopped at 90 % of 1 MiB"
+        yield Row(title, "MiB", {"killick": [stood.memory]}, limit=512)
+        yield Row(f"{title}: cut off after", "s", {"killick": [stood.seconds]}, limit=75)
+
+
 def upload(server: Server, size: int) -> str:
     """Push one blob of so many bytes in one PUT; return its path."""
     piece = hashlib.shake_128(b"bench").digest(MIB)
@@ -268,4 +314,5 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "pushes": pushes,
     "crowds": crowds,
     "memory": memory,
+    "standing": crowd,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from killick.errors import (
     Conflict,
     ContentError,
     Incomplete,
+    KillickError,
     ManifestUnknown,
     TagUnknown,
     UploadUnknown,
@@ -252,11 +253,16 @@ class MemoryRepository:
             moves = self._moves[after:]
         yield from moves
 
-    def touching(self, digest: Digest, /) -> Iterator[Move]:
-        """Yield the moves of our own names to a manifest, or away from it, newest first."""
+    def holding(
+        self, digest: Digest, /, before: int | None = None
+    ) -> Iterator[tuple[Move, Move | None]]:
+        """Yield the moves of our own names to a manifest, newest first, with what ended each."""
+        ended: dict[Tag, Move] = {}
         for move in self.history():
-            if digest in (move.previous, move.to and move.to.digest):
-                yield move
+            is_older = before is None or move.sequence < before
+            if move.to is not None and move.to.digest == digest and is_older:
+                yield move, ended.get(move.tag)
+            ended[move.tag] = move
 
     def standing(self, after: Tag | None = None, /) -> Iterator[Move]:
         """Yield, for each of our own tags (those after `after`), the move that put it there."""
@@ -295,6 +301,18 @@ class MemoryRepository:
             else:
                 self._tags[series] = to
             return move
+
+    def move_all(
+        self, tags: Mapping[Tag, Expected], to: Descriptor | None, cause: Cause, /
+    ) -> list[Move | None]:
+        """Move all of some tags, each as `move` does; or none of them."""
+        with self._lock:
+            before = dict(self._tags), list(self._moves), list(self._heads)
+            try:
+                return [self.move(tag, to, cause, wanted) for tag, wanted in tags.items()]
+            except KillickError:
+                self._tags, self._moves, self._heads = before
+                raise
 
     def _overrides(self, tag: Tag, to: Descriptor | None, cause: Cause) -> bool:
         """Return whether a move overrides a rule; raises Immutable if it must not."""

@@ -11,7 +11,7 @@ besides what they name. All are safe to call from several threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -215,8 +215,14 @@ class Ledger(Protocol):
         """
         ...
 
-    def touching(self, digest: Digest, /) -> Iterator[Move]:
-        """Yield the moves of our own names to a manifest, or away from it, newest first."""
+    def holding(
+        self, digest: Digest, /, before: int | None = None
+    ) -> Iterator[tuple[Move, Move | None]]:
+        """Yield the moves of our own names to a manifest, newest first, with what ended each.
+
+        That is the name's next move; None: it still points there. With `before`, only those of a
+        smaller sequence.
+        """
         ...
 
     def standing(self, after: Tag | None = None, /) -> Iterator[Move]:
@@ -237,6 +243,22 @@ class Ledger(Protocol):
             Incomplete: it would point at an image that lacks a config or a layer.
             TagUnknown: a tag to remove does not exist.
             Immutable: a rule keeps the tag where it is, and `cause` does not override it.
+        """
+        ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A ledger that moves several tags at once, or none of them (capability)."""
+
+    def move_all(
+        self, tags: Mapping[Tag, Expected], to: Descriptor | None, cause: Cause, /
+    ) -> list[Move | None]:
+        """Move all of some tags, in one transaction, each as `Ledger.move` does; or none of them.
+
+        Raises:
+            Conflict, ManifestUnknown, Incomplete, TagUnknown, Immutable: as `Ledger.move`, for the
+                first tag that can't be moved.
         """
         ...
 
@@ -398,6 +420,14 @@ class Quick(Protocol):
 
     def glance_blob(self, repository: str, digest: Digest, /) -> Glimpse | None:
         """Return a blob that a repository has now, with its path."""
+        ...
+
+    def glance_tags(self, repository: str, after: str, most: int, /) -> list[str] | None:
+        """Return the first `most` tags after `after`, in ASCII order."""
+        ...
+
+    def glance_repositories(self, after: str, most: int, /) -> list[str] | None:
+        """Return the names of the first `most` repositories after `after`, in ASCII order."""
         ...
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 from killick.errors import UsageError
 from killick.names import Tag
@@ -115,6 +115,19 @@ class Policy:
 
 
 EASY: Final = Policy()
+BY_SPECIFICATION: Final = Policy(sparse=True)
+
+
+@runtime_checkable
+class Governed(Protocol):
+    """A registry that has rules of its own (capability)."""
+
+    @property
+    def policy(self) -> Policy:
+        """What it insists on."""
+        ...
+
+
 """Tags move as they are told to, but never to an image that lacks a part."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import killick
 from killick.client import RemoteRegistry
+from killick.rules import BY_SPECIFICATION
 from killick.server import OPEN, application, run
 from killick.store import Store
 
@@ -17,7 +18,7 @@ HOST = "127.0.0.1"
 
 
 def over_a_store(folder, worker):
-    store = Store(Path(folder), actor="tester@server")
+    store = Store(Path(folder), actor="tester@server", policy=BY_SPECIFICATION)
     return application(store, OPEN, on_close=store.close)
 
 

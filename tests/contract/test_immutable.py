@@ -5,11 +5,11 @@ import threading
 import pytest
 
 import images
-from killick.errors import Immutable, TagUnknown
+from killick.errors import Conflict, Immutable, TagUnknown
 from killick.manifest import MOST_DOCUMENT_BYTES, parse_document
 from killick.memory import MemoryRegistry
 from killick.names import Tag
-from killick.repository import Cause
+from killick.repository import ANYTHING, Cause
 from killick.rules import Immutable as Rule
 from killick.rules import Policy
 from killick.store import Store
@@ -165,3 +165,46 @@ def test_of_many_who_make_an_immutable_tag_one_wins(repository, builds):
     assert len(set(outcomes)) == 1
     assert repository.resolve(RELEASE).digest == builds[outcomes[0]].digest
     assert told(repository) == [("create", False)]
+
+
+def test_several_tags_move_together_or_not_at_all(repository, builds):
+    for tag in (MOVING, RELEASE):
+        repository.move(tag, builds[0], PUSHED)
+    before, head = list(repository.history()), repository.head()
+    new = Tag("new")
+    with pytest.raises(Immutable):
+        repository.move_all(dict.fromkeys((MOVING, new, RELEASE), ANYTHING), builds[1], PUSHED)
+    with pytest.raises(Conflict):
+        repository.move_all({new: None, MOVING: builds[1].digest}, builds[1], PUSHED)
+    assert list(repository.history()) == before
+    assert repository.head() == head
+    assert list(repository.tags()) == [MOVING, RELEASE]
+    expected = {new: None, MOVING: builds[0].digest, RELEASE: ANYTHING}
+    made = repository.move_all(expected, builds[1], FORCED)
+    assert [(m.tag, m.change, m.sequence) for m in made] == [
+        (new, "create", 3),
+        (MOVING, "overwrite", 4),
+        (RELEASE, "overwrite", 5),
+    ]
+    assert repository.move_all({new: ANYTHING}, builds[1], PUSHED) == [None]
+
+
+def test_of_many_who_move_the_same_tags_one_wins_all(repository, builds):
+    tags = [Tag(f"t{n}") for n in range(5)]
+    won = []
+
+    def push(d):
+        try:
+            repository.move_all(dict.fromkeys(tags), d, PUSHED)
+            won.append(d)
+        except Conflict:
+            pass
+
+    threads = [threading.Thread(target=push, args=(d,)) for d in builds * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = won
+    assert {repository.resolve(tag).digest for tag in tags} == {winner.digest}
+    assert len(list(repository.history())) == len(tags)

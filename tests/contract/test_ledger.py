@@ -132,20 +132,25 @@ def test_history_can_be_taken_up_again_where_one_was(ledger, builds):
     assert list(ledger.history(TAG, LOCAL, 10**30)) == list(ledger.history(TAG))
 
 
-def test_the_moves_that_touch_a_manifest(ledger, builds):
+def test_when_which_tags_pointed_to_a_manifest(ledger, builds):
     first, second, third = builds
-    for tag, d in ((TAG, first), (TAG, second), ("other", second), (TAG, third), ("other", None)):
+    moves = ((TAG, first), (TAG, second), ("other", second), (TAG, third), ("other", None))
+    for tag, d in (*moves, (TAG, second), ("third", second)):
         ledger.move(Tag(tag), d, PUSHED)
     seen = Cause("observed", "mate@deck", origin="registry.example", authoritative=False)
     ledger.move(TAG, second, seen)
-    found = [(m.tag, m.to, m.previous) for m in ledger.touching(second.digest)]
-    assert found == [
-        ("other", None, second.digest),
-        (TAG, third, second.digest),
-        ("other", second, None),
-        (TAG, second, first.digest),
+    held = list(ledger.holding(second.digest))
+    assert [(m.tag, m.sequence, ended and ended.sequence) for m, ended in held] == [
+        ("third", 7, None),
+        (TAG, 6, None),
+        ("other", 3, 5),
+        (TAG, 2, 4),
     ]
-    assert list(ledger.touching(blob(b"absent").digest)) == []
+    assert {m.to for m, _ in held} == {second}
+    assert [ended.to for _, ended in held[2:]] == [None, third]
+    assert list(ledger.holding(second.digest, 6)) == held[2:]
+    assert list(ledger.holding(second.digest, 2)) == []
+    assert list(ledger.holding(blob(b"absent").digest)) == []
 
 
 def test_the_moves_that_tags_stand_by(ledger, builds):

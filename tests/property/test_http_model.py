@@ -17,9 +17,8 @@ from killick import chain, moves
 from killick.digest import Digest
 from killick.manifest import Index, parse_document
 from killick.memory import MemoryRegistry
-from killick.rules import Policy
+from killick.rules import BY_SPECIFICATION, Policy
 from killick.server import OPEN, application
-from killick.server.operations import BY_SPECIFICATION, Operations
 from killick.store import Store
 from killick.transfer import walk
 
@@ -117,7 +116,7 @@ class HttpModel(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         policy = self.policy
         self.store = Store(self.folder / "store", actor="x@y", retention=None, policy=policy)
-        served = application(self.store, OPEN, operations=Operations(policy=policy))
+        served = application(self.store, OPEN)
         self.client = TestClient(served, raise_server_exceptions=False)
         self.models = {name: Model() for name in NAMES}
         self.uploads = {}

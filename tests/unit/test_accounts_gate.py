@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from guarding import ALL, PASSWORD, World, basic, bearer, rule
+import images
+from guarding import ALL, PASSWORD, World, basic, bearer, rule, shows
 from killick.accounts import Policy, gate, passwords
 from killick.accounts.bearer import LIFE
 from killick.errors import Denied, StoreDamaged, StoreError, Throttled, Unauthorized
 from killick.moments import utc_now
+from killick.repository import BLOB_TYPE
 from killick.rights import Who
 
 HERE = Who("anonymous", "192.0.2.1")
@@ -366,3 +368,29 @@ def test_too_many_wrong_passwords_have_to_wait(world):
     assert world.gate.identify(basic("ana"), elsewhere).name == "ana"
     # Who is remembered goes on, whatever others try from the same address.
     assert world.gate.recall(basic("ana")) is not None
+
+
+def test_who_mounts_is_led_to_a_token_for_both_repositories(tmp_path):
+    rules = (rule("target", ["pull", "push"], ["mate"]), rule("source", ["pull"], ["mate"]))
+    world = World(tmp_path, Policy(rules))
+    world.add("mate")
+    blob = images.put(world.registry.repository("source"), BLOB_TYPE, b"layer")
+    client = world.client()
+    path = f"/v2/target/blobs/uploads/?mount={blob.digest}&from="
+    both = 'scope="repository:target:pull,push repository:source:pull"'
+    refused = client.post(path + "source")
+    assert refused.status_code == 401
+    assert both in refused.headers["www-authenticate"]
+    narrow = bearer(client, basic("mate"), "repository:target:pull,push")
+    refused = client.post(path + "source", headers=shows(narrow))
+    assert refused.status_code == 401
+    assert both in refused.headers["www-authenticate"]
+    scopes = ("repository:target:pull,push", "repository:source:pull")
+    wide = bearer(client, basic("mate"), *scopes)
+    assert client.post(path + "source", headers=shows(wide)).status_code == 201
+    other = images.put(world.registry.repository("secret"), BLOB_TYPE, b"other")
+    unseen = f"/v2/target/blobs/uploads/?mount={other.digest}&from=secret"
+    for credentials in (narrow, wide, basic("mate")):
+        assert client.post(unseen, headers=shows(credentials)).status_code == 202
+    odd = client.post(path + 'x"y')
+    assert odd.headers["www-authenticate"].count("repository:") == 1

@@ -300,7 +300,11 @@ def test_mounting_takes_the_right_to_pull_from_there(tmp_path):
     assert refused.headers.keys() == missing.headers.keys()
     assert client.get(f"/v2/team-a/x/blobs/{blob.digest}", headers=shows(basic("pia"))).is_error
     token = bearer(client, basic("ana"), "repository:team-a/x:pull,push")
-    assert client.post(path, headers=shows(token)).status_code == 202
+    narrow = client.post(path, headers=shows(token))
+    assert narrow.status_code == 401  # another token would do
+    assert "repository:team-b/x:pull" in narrow.headers["www-authenticate"]
+    useless = bearer(client, basic("pia"), "repository:team-a/x:pull,push")
+    assert client.post(path, headers=shows(useless)).status_code == 202
     both = bearer(client, basic("ana"), "repository:team-a/x:push", "repository:team-b/x:pull")
     assert client.post(path, headers=shows(both)).status_code == 201
 

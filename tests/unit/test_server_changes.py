@@ -11,7 +11,7 @@ from killick.manifest import OCI_MANIFEST, parse_document
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.rules import Immutable, Policy
-from killick.server import OPEN, Everybody, Operations, application
+from killick.server import OPEN, Everybody, application
 from killick.wire.extensions import OVERRIDE
 from stores import Clock
 
@@ -31,17 +31,13 @@ def repository(registry):
 
 @pytest.fixture
 def client(registry):
-    return TestClient(application(registry, OPEN, operations=Operations(policy=POLICY)))
+    return TestClient(application(registry, OPEN))
 
 
 @pytest.fixture
 def pusher(registry):
     """A client of somebody who may do all but administer."""
-    return TestClient(
-        application(
-            registry, Everybody("pull", "push", "delete"), operations=Operations(policy=POLICY)
-        )
-    )
+    return TestClient(application(registry, Everybody("pull", "push", "delete")))
 
 
 @pytest.fixture
@@ -191,3 +187,42 @@ def test_a_failed_condition_names_what_stands(client, builds):
             assert error["detail"]["digest"] == str(one.digest)
     answer = push(client, second, "new", **{"If-Match": f'"{one.digest}"'})
     assert (answer.status_code, answer.json()["errors"][0]["detail"]) == (412, {"digest": None})
+
+
+def tags_of(repository):
+    return {str(tag): repository.resolve(tag).digest for tag in repository.tags()}
+
+
+def test_tags_of_one_push_move_together_or_not_at_all(client, pusher, repository, builds):
+    (one, first), (two, second) = builds
+    for tag in ("a", RELEASE):
+        push(client, first, tag)
+    query = f"?tag=a&tag=b&tag={RELEASE}&tag=c"
+    assert refusal(push(pusher, second, two.digest, query))["detail"]["tag"] == RELEASE
+    assert tags_of(repository) == {"a": one.digest, RELEASE: one.digest}
+    answer = push(client, second, two.digest, query, **OVERRIDE)
+    assert answer.headers.get_list("oci-tag") == ["a", "b", RELEASE, "c"]
+    assert [change.split(";")[0] for change in changes(answer)] == [
+        "overwrite",
+        "create",
+        "overwrite",
+        "create",
+    ]
+    assert set(tags_of(repository).values()) == {two.digest}
+
+
+def test_a_condition_is_about_each_tag_of_a_push_by_digest(client, repository, builds):
+    (one, first), (two, second) = builds
+    push(client, first, "a")
+    query = "?tag=a&tag=b"
+    here = {"If-Match": f'"{one.digest}"'}
+    refused = push(client, second, two.digest, query, **here)
+    assert refused.status_code == 412
+    assert "a:b points to nothing" in refused.text
+    assert push(client, second, two.digest, query, **{"If-None-Match": "*"}).status_code == 412
+    assert tags_of(repository) == {"a": one.digest}
+    push(client, first, "b")
+    assert push(client, second, two.digest, query, **here).status_code == 201
+    assert push(client, first, one.digest, query, **here).status_code == 412
+    assert push(client, first, one.digest, "?tag=new", **{"If-None-Match": "*"}).status_code == 201
+    assert tags_of(repository) == {"a": two.digest, "b": two.digest, "new": one.digest}

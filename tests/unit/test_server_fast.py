@@ -1,6 +1,7 @@
 """The hot path gives the very answers of the application that it stands before, or none."""
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,8 +10,10 @@ import images
 from killick.digest import Digest
 from killick.names import Tag
 from killick.repository import BLOB_TYPE, Cause
-from killick.server import OPEN, Everybody, application
+from killick.server import OPEN, Everybody, Limits, Operations, application
+from killick.server.drain import Drain
 from killick.server.fast import MOST_PATHS, Fast
+from killick.server.recording import Recorder
 from killick.store import Store
 
 NAME = "team/app"
@@ -48,6 +51,17 @@ class Counting:
 
     def glance_blob(self, repository, digest, /):
         return self._counted(self.inner.glance_blob(repository, digest))
+
+    def glance_tags(self, repository, after, most, /):
+        return self._told(self.inner.glance_tags(repository, after, most))
+
+    def glance_repositories(self, after, most, /):
+        return self._told(self.inner.glance_repositories(after, most))
+
+    def _told(self, names):
+        if names:
+            self.given.append(tuple(names))
+        return names
 
     def _counted(self, found):
         if found is not None:
@@ -273,7 +287,7 @@ def test_callers_who_are_not_known_by_heart_take_the_long_way(store, filled):
 
 def test_only_what_was_asked_for_lately_is_remembered(store, filled):
     app = application(store, OPEN)
-    fast = app._app
+    fast = app
     assert isinstance(fast, Fast)
     call(app, "GET", f"/v2/{NAME}/manifests/1.5")
     for number in range(MOST_PATHS):
@@ -282,3 +296,143 @@ def test_only_what_was_asked_for_lately_is_remembered(store, filled):
     assert not store.given
     call(app, "GET", f"/v2/{NAME}/manifests/1.5")
     assert len(store.given) == 1
+
+
+LISTS = [
+    "", "?n=1", "?n=2", "?n=0", "?n=5000", "?n=1&last=1.5", "?last=1.5", "?last=multi",
+    "?n=1&last=", "?last=1.5&n=1", "?n=x", "?n=1&n=2", "?n=1&last=a%2Fb", "?n=1&last=a/b",
+    "?n=1last=1.5", "?&n=1", "?n=1&", "?N=1",
+    "?n=1&last=%C3%A9", "?n=-1", "?x=1", "?n=1&last=a+b", "?last",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", LISTS)
+@pytest.mark.parametrize("path", [f"/v2/{NAME}/tags/list", "/v2/_catalog", "/v2/none/tags/list"])
+def test_lists_are_those_of_the_application(store, filled, path, query):
+    images.image(store.repository("zoo/z"))
+    for limits in (Limits(), Limits(page=2)):
+        fast, slow = application(store, OPEN, limits), application(Slow(store), OPEN, limits)
+        for method in ("GET", "HEAD", "GET", "GET"):
+            expected = call(slow, method, path + query)
+            assert call(fast, method, path + query) == expected
+
+
+@pytest.mark.parametrize("path", [f"/v2/{NAME}/tags/list", "/v2/_catalog"])
+@pytest.mark.parametrize("query", ["", "?n=1", "?n=100&last=0"])
+def test_lists_are_given_at_a_glance_and_change_at_once(store, filled, path, query):
+    app = application(store, OPEN)
+    call(app, "GET", path + query)
+    assert not store.given
+    before = call(app, "GET", path + query)
+    assert len(store.given) == 1
+    with Store(store.inner.root, actor="another@process") as other:
+        images.image(other.repository("1"))
+        other.repository(NAME).tag(Tag("1.0"), filled["image"])
+    after = call(app, "GET", path + query)
+    assert len(store.given) == 2
+    assert after[1] != before[1]
+
+
+def test_a_long_list_is_left_to_the_application(store, filled, monkeypatch):
+    monkeypatch.setattr("killick.server.fast.MOST_NAMES", 2)
+    store.inner.repository(NAME).tag(Tag("0"), filled["image"])
+    fast, slow = application(store, OPEN), application(Slow(store), OPEN)
+    for query in ("", "?n=2", "?n=1"):
+        for _ in range(2):
+            path = f"/v2/{NAME}/tags/list{query}"
+            assert call(fast, "GET", path) == call(slow, "GET", path)
+    assert [len(names) for names in store.given] == [3, 3, 2]
+
+
+class OnlyIn(Everybody):
+    """A gate whose one caller may see some repositories only."""
+
+    def __init__(self, *names):
+        super().__init__("pull")
+        self.names = names
+        self.name = "mate"
+
+    def recall(self, credentials, /):
+        return self
+
+    def identify(self, credentials, who, /):
+        return self
+
+    def may(self, need, repository, /):
+        return need == "login" or repository in ("", *self.names)
+
+
+def test_lists_show_nobody_what_is_not_for_them(store, filled):
+    images.image(store.repository("secret/app"))
+    gate = OnlyIn(NAME)
+    app = application(store, gate)
+    for _ in range(2):
+        answer = call(app, "GET", "/v2/_catalog")
+        assert json.loads(answer[1]["body"]) == {"repositories": [NAME]}
+        assert status(call(app, "GET", f"/v2/{NAME}/tags/list")) == 200
+        assert status(call(app, "GET", "/v2/secret/app/tags/list")) == 403
+    gate.names = ("secret/app",)
+    assert status(call(app, "GET", f"/v2/{NAME}/tags/list")) == 403
+    answer = call(app, "GET", "/v2/_catalog")
+    assert json.loads(answer[1]["body"]) == {"repositories": ["secret/app"]}
+
+
+class Kept:
+    """A log that keeps what it is told."""
+
+    def __init__(self):
+        self.all = []
+        self.add = self.all.append
+
+    def close(self):
+        pass
+
+
+def test_what_was_given_at_a_glance_is_recorded_as_all_is(store, filled):
+    logs = Kept(), Kept()
+    apps = [
+        application(place, OPEN, operations=Operations(Recorder(log=log)))
+        for place, log in zip((store, Slow(store)), logs, strict=True)
+    ]
+    layer = blobs_of(store, filled["image"])[-1]
+    for app in apps:
+        for path in ("manifests/1.5", f"blobs/{layer}", "tags/list", "manifests/none"):
+            for method in ("GET", "HEAD", "GET"):
+                call(app, method, f"/v2/{NAME}/{path}")
+    assert len(store.given) == 5
+    told = [[seen._replace(seconds=0.0) for seen in log.all] for log in logs]
+    # Of an answer to HEAD, the long way counts bytes that the server then leaves out.
+    gets = [[seen for seen in each if seen.method == "GET"] for each in told]
+    heads = [[seen._replace(sent=0) for seen in each if seen.method == "HEAD"] for each in told]
+    assert gets[0] == gets[1]
+    assert heads[0] == heads[1]
+    assert all(0 < seen.seconds < 60 for seen in logs[0].all)
+
+
+def test_a_failed_sending_is_recorded_too(store, filled):
+    recorder = Recorder()
+    app = application(store, OPEN, operations=Operations(recorder))
+    path = f"/v2/{NAME}/manifests/1.5"
+    call(app, "GET", path)
+
+    async def fail(message):
+        raise ConnectionResetError
+
+    scope = {
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(),
+        "query_string": b"", "headers": [], "client": None, "extensions": {},
+    }  # fmt: skip
+    with pytest.raises(ConnectionResetError):
+        LOOP.run(app(scope, None, fail))
+    expected = 'killick_http_requests_total{method="GET",route="manifest",status="200"} 2'
+    assert expected in recorder.figures.text().splitlines()
+
+
+def test_answers_ask_to_close_once_the_worker_leaves(store, filled):
+    drain = Drain()
+    app = application(store, OPEN, operations=Operations(drain=drain))
+    path = f"/v2/{NAME}/manifests/1.5"
+    call(app, "GET", path)
+    assert (b"connection", b"close") not in call(app, "GET", path)[0]["headers"]
+    drain.has_begun = True
+    assert (b"connection", b"close") in call(app, "GET", path)[0]["headers"]

@@ -145,7 +145,7 @@ def test_credentials_are_asked_for_the_figures(log):
         def identify(self, credentials, who):
             raise Unauthorized("log in")
 
-        def challenge(self, realm, need, repository):
+        def challenge(self, realm, need, repository, source=None):
             return f'Bearer realm="{realm}"'
 
     assert client_of(log, Locked(), show="admin").get("/metrics").status_code == 401

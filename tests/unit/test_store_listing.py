@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from itertools import islice
 
 import pytest
 
@@ -11,7 +12,7 @@ from killick.manifest import Descriptor, parse_document
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.repository import BLOB_TYPE, Cause
-from killick.store import Store
+from killick.store import Store, reading
 from killick.transfer import Options, copy, walk
 from stores import NAME, START, Clock, damage, put, read
 
@@ -233,3 +234,50 @@ def test_repositories_that_only_observe_are_listed(store, repository):
     repository.move(TAG, seen, Cause("observed", "x", "docker.io", False))
     assert list(store.repositories()) == [NAME]
     assert list(store.images(AMD64, past=True)) == []
+
+
+def _steps(database, work):
+    """How many instructions of its machine SQLite takes for something."""
+    count = 0
+
+    def step():
+        nonlocal count
+        count += 1
+
+    with database.reading() as connection:
+        connection.set_progress_handler(step, 1)
+    try:
+        work()
+    finally:
+        with database.reading() as connection:
+            connection.set_progress_handler(None, 1)
+    return count
+
+
+def test_a_page_of_when_tags_pointed_to_a_digest_costs_the_same_after_a_long_history(store):
+    first, second = store.repository("a"), store.repository("b")
+    builds = [[image(place, {"n": bytes([n])}) for n in range(2)] for place in (first, second)]
+    assert builds[0] == builds[1]
+    one, two = builds[0]
+    database = store._context.database
+
+    def page():
+        return list(islice(first.holding(one.digest, 60), 10))
+
+    def go(place, count):
+        for number in range(count):
+            place.move(TAG, (one, two)[number % 2], Cause("pushed", "x@y"))
+
+    go(first, 70)
+    few, found = _steps(database, page), page()
+    go(first, 300)
+    go(second, 300)
+    assert page() == found
+    assert 0 < _steps(database, page) <= few * 1.2
+    with database.reading() as connection:
+        values = {"name": "a", "origin": "local", "digest": "x", "before": 1, "page": 1}
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {reading._HOLDING}", values).fetchall()
+    said = [row[-1] for row in plan]
+    by = "move_digest (digest=? AND repository=? AND origin=? AND sequence<?)"
+    assert any(by in line for line in said), said
+    assert not [line for line in said if "SCAN" in line or "TEMP" in line], said

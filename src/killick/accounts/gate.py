@@ -119,12 +119,19 @@ class AccountsGate:
             return Unauthorized("authentication is required")
         return Denied(f"the account may not do this: {need}{where}")
 
-    def challenge(self, realm: str, need: Need | None, repository: str, /) -> str:
-        """Return the `WWW-Authenticate` header that leads to the token service at `realm`."""
+    def challenge(
+        self, realm: str, need: Need | None, repository: str, source: str | None = None, /
+    ) -> str:
+        """Return the `WWW-Authenticate` header that leads to the token service at `realm`.
+
+        `source` is another repository, which the caller wants to pull from.
+        """
         parts = [f'realm="{realm}"', f'service="{SERVICE}"']
-        scope = None if need is None else scopes.asking(need, repository)
-        if scope is not None:
-            parts.append(f'scope="{scope}"')
+        found = [None if need is None else scopes.asking(need, repository)]
+        if source is not None:
+            found.append(scopes.asking("pull", source))
+        if asked := " ".join(str(scope) for scope in found if scope is not None):
+            parts.append(f'scope="{asked}"')
         return "Bearer " + ",".join(parts)
 
     def issue(self, caller: rights.Caller, asked: tuple[str, ...], /) -> Mapping[str, object]:

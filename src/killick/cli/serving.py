@@ -20,11 +20,11 @@ from killick.errors import Unreachable, UsageError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from killick.rules import Policy
     from killick.server import Limits, Operations, Terms, TlsFiles, Worker
     from killick.server.accesslog import AccessLog
     from killick.server.configuration import Configuration
     from killick.server.figures import Figures
+    from killick.server.reporters import Reporters
     from killick.store import Store
 
 MOST_PORT = 65535
@@ -43,14 +43,13 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
     from killick.server import BehindProxies, application, network
     from killick.store import Store
 
-    policy = configuration.policy
     store = Store(
         Path(root),
         actor=actor,
         read_only=configuration.read_only,
         lease=configuration.chores.lease,
         retention=None,
-        policy=policy,
+        policy=configuration.policy,
     )
     gate = guarding.gate(Path(root), configuration, alone=is_alone(configuration))
 
@@ -58,20 +57,19 @@ def registry(configuration: Configuration, root: str, actor: str, worker: Worker
         gate.close()
         store.close()
 
-    operations = _operations(configuration, store, worker, policy)
+    operations = _operations(configuration, store, worker)
     app = application(store, gate, _limits(configuration), close, operations)
     return BehindProxies(app, map(network, configuration.access.trusted_proxies))
 
 
 def local_store(configuration: Configuration, root: str, actor: str, worker: Worker) -> ASGIApp:
     """Return a registry that shows the local store, to be read, as `<host>/<path>`."""
-    from killick.rules import EASY
     from killick.server import READ_ONLY, RenamedRegistry, application, stored_name, visible_name
     from killick.store import Store
 
     store = Store(Path(root), actor=actor, read_only=True)
     view = RenamedRegistry(store, stored_name, visible_name)
-    operations = _operations(configuration, store, worker, EASY)
+    operations = _operations(configuration, store, worker)
     return application(view, READ_ONLY, _limits(configuration), store.close, operations)
 
 
@@ -91,27 +89,34 @@ def _limits(configuration: Configuration) -> Limits:
     )
 
 
-def _operations(
-    configuration: Configuration, store: Store, worker: Worker, policy: Policy
-) -> Operations:
+def _operations(configuration: Configuration, store: Store, worker: Worker) -> Operations:
     from killick.cli.chores import chores_of, gauges_of
+    from killick.cli.said import said_gauges
     from killick.server import Operations
     from killick.server.recording import Recorder
 
     figures = worker.figures()
     read_only = configuration.read_only or configuration.store
+    chores = None if read_only else chores_of(configuration, store)
     return Operations(
         recorder=Recorder(figures, _access_log(configuration, figures)),
         probe=store.check_health,
-        gauges=lambda: gauges_of(store),
+        gauges=lambda: [*gauges_of(store), *(said_gauges(chores) if chores else ())],
         show=configuration.metrics.show,
         read_only=read_only,
-        chores=None if read_only else chores_of(configuration, store),
+        chores=chores,
         drain=worker.drain,
         count_uploads=int if configuration.store else store.count_uploads,
-        policy=policy,
         public_url=configuration.access.public_url,
+        reporters=_reporters(configuration),
     )
+
+
+def _reporters(configuration: Configuration) -> Reporters:
+    from killick.server.reporters import ReporterRule, Reporters
+
+    stated = configuration.access.reporter
+    return Reporters(tuple(ReporterRule(one.hosts, one.accounts) for one in stated))
 
 
 def _access_log(configuration: Configuration, figures: Figures) -> AccessLog | None:

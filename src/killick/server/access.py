@@ -49,7 +49,9 @@ class Gate(Protocol):
         """Return what a caller is told who lacks a right: to log in, or that it is no use."""
         ...
 
-    def challenge(self, realm: str, need: Need | None, repository: str, /) -> str:
+    def challenge(
+        self, realm: str, need: Need | None, repository: str, source: str | None = None, /
+    ) -> str:
         """Return the `WWW-Authenticate` header for callers who have to log in at `realm`."""
         ...
 
@@ -116,7 +118,14 @@ class Everybody:
         """Return what those hear who want more than all may."""
         return Denied(self._why)
 
-    def challenge(self, realm: str, need: Need | None, repository: str, /) -> str:  # noqa: ARG002 - nobody can log in
+    def challenge(
+        self,
+        realm: str,  # noqa: ARG002 - nobody can log in
+        need: Need | None,  # noqa: ARG002
+        repository: str,  # noqa: ARG002
+        source: str | None = None,  # noqa: ARG002
+        /,
+    ) -> str:
         """Return a challenge that no credentials meet."""
         return 'Basic realm="killick"'
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 
 from killick.bounds import bound
 from killick.errors import KillickError, Throttled, Unauthorized
-from killick.names import is_domain
+from killick.names import is_domain, is_path
 from killick.server.access import ANONYMOUS, Auditor, Caller, Gate, Need, Who
 from killick.server.recording import trace_of
 from killick.server.responses import Refused
@@ -85,7 +85,7 @@ class Admission:
             # The token service itself wants a password; and a realm that may be wrong is worse
             # than none.
             return 'Basic realm="killick",charset="UTF-8"'
-        return self._gate.challenge(f"{url}/v2/{TOKEN}", need, repository)
+        return self._gate.challenge(f"{url}/v2/{TOKEN}", need, repository, _source(request))
 
     async def _tell(self, request: Request, caller: Caller, need: Need, repository: str) -> None:
         gate = self._gate
@@ -94,6 +94,13 @@ class Admission:
             await run_in_threadpool(
                 gate.record, "refused", who_calls(request, caller.name), details
             )
+
+
+def _source(request: Request) -> str | None:
+    """Return the repository that a blob is to be mounted from: who logs in for that needs both."""
+    asked = request.query_params
+    stated = asked.get("from") if request.method == "POST" and "mount" in asked else None
+    return stated if stated is not None and is_path(stated) else None
 
 
 def who_calls(request: Request, name: str) -> Who:

@@ -208,6 +208,5 @@ def application(
         },
         lifespan=lifespan,
     )
-    if isinstance(registry, Quick):
-        inner = Fast(site, registry, inner)
-    return Observed(inner, operations.recorder, operations.drain)
+    observed = Observed(inner, operations.recorder, operations.drain)
+    return Fast(site, registry, observed) if isinstance(registry, Quick) else observed

@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Self
 
-from anyio import CancelScope
+from anyio import CancelScope, current_time
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
 from killick.bounds import bound
 from killick.errors import LimitExceeded
@@ -45,35 +46,58 @@ async def gathered(call: Call, most: int) -> AsyncGenerator[list[bytes], None]:
     stated = content_length(call)
     if stated is not None and stated > most:
         raise _too_long(most)
-    pieces: list[bytes] = []
-    size, seen, more = 0, 0, True
-    failure: Exception | None = None
-    drain, pace = call.site.operations.drain, Pace(call.site.limits)
-    while more:
-        began = time.monotonic()
-        with drain.waiting(pace.patience()) as scope:
-            message = await call.request.receive()
-        if scope.cancelled_caught:
-            failure = _cut(drain)
-            break
-        if message["type"] == "http.disconnect":
-            failure = ClientDisconnect()
-            break
-        piece: bytes = message.get("body", b"")
-        pace.took(len(piece), time.monotonic() - began)
-        more = message.get("more_body", False)
-        size += len(piece)
-        if seen + size > most:
-            raise _too_long(most)
-        if piece:
-            pieces.append(piece)
-        if size >= _share(drain):
+    body = _Coming(call, most)
+    while not body.is_over:
+        pieces = await body.next()
+        if pieces:
             yield _few(pieces)
-            seen, size, pieces = seen + size, 0, []
-    if pieces:
-        yield _few(pieces)
-    if failure is not None:
-        raise failure
+        del pieces  # or a caller who stands still would hold what was written long ago
+    if body.failure is not None:
+        raise body.failure
+
+
+class _Coming:
+    """A body on its way: how much of it may still come, and how it ended."""
+
+    def __init__(self, call: Call, most: int) -> None:
+        self.is_over = False
+        self.failure: Exception | None = None
+        self._receive = call.request.receive
+        self._drain = call.site.operations.drain
+        self._pace = Pace(call.site.limits)
+        self._most = self._left = most
+
+    async def next(self) -> list[bytes]:
+        """Wait for the next pieces, about 1 MiB of them; fewer, or none, when it is over.
+
+        They share one timer: a timer of its own would cost a piece more than all else here.
+        """
+        pieces: list[bytes] = []
+        pace, wanted = self._pace, _share(self._drain)
+        pace.begin()
+        with self._drain.waiting(pace.patience) as scope:
+            while wanted > 0 and not self.is_over:
+                piece = self._piece(await self._receive())
+                if piece:
+                    pieces.append(piece)
+                    wanted -= len(piece)
+                    if pace.is_kept(len(piece)):
+                        scope.deadline = current_time() + pace.patience
+        pace.end()
+        if scope.cancelled_caught:
+            self.is_over, self.failure = True, _cut(self._drain)
+        return pieces
+
+    def _piece(self, message: Message) -> bytes:
+        if message["type"] == "http.disconnect":
+            self.is_over, self.failure = True, ClientDisconnect()
+            return b""
+        piece: bytes = message.get("body", b"")
+        self._left -= len(piece)
+        if self._left < 0:
+            raise _too_long(self._most)
+        self.is_over = not message.get("more_body", False)
+        return piece
 
 
 def _share(drain: Drain) -> int:
@@ -117,28 +141,37 @@ class Behind:
 
 
 class Pace:
-    """How fast a body comes: how long to wait for the next piece of it.
+    """How fast a body comes: how long to wait for more of it.
 
     In every `idle` seconds that are spent with waiting, so many bytes must come as `rate` asks for,
-    and one at least. What the server itself takes is not the caller's fault, and not counted.
+    and one at least. What the server itself takes is not the caller's fault, and not counted: it is
+    waited from `begin` to `end`.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._idle = limits.idle
         self._least = limits.rate * limits.idle
-        self._waited = 0.0
         self._bytes = 0
+        self._began = 0.0
+        self.patience: float = limits.idle
+        """The seconds from now that more may take to come; it is too late after that."""
 
-    def took(self, size: int, seconds: float) -> None:
-        """Note that so many bytes came after so many seconds of waiting."""
-        self._waited += seconds
+    def begin(self) -> None:
+        """Begin to wait."""
+        self._began = time.monotonic()
+
+    def is_kept(self, size: int) -> bool:
+        """Note that so many bytes came; whether the time to wait begins anew with them."""
         self._bytes += size
-        if self._bytes >= self._least:
-            self._waited, self._bytes = 0.0, 0
+        if self._bytes < self._least:
+            return False
+        self._bytes, self.patience = 0, self._idle
+        self.begin()
+        return True
 
-    def patience(self) -> float:
-        """Return the seconds that the next piece may take to come; it is too late after that."""
-        return max(0.0, self._idle - self._waited)
+    def end(self) -> None:
+        """Wait no more, for now."""
+        self.patience = max(0.0, self.patience - (time.monotonic() - self._began))
 
 
 def _cut(drain: Drain) -> Refused:

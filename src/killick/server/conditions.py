@@ -27,8 +27,10 @@ def is_conditional(call: Call) -> bool:
     return call.header("if-match") is not None or call.header("if-none-match") is not None
 
 
-def expected(call: Call, current: Digest | None) -> Expected:
+def expected(call: Call, current: Digest | None, item: str | None = None) -> Expected:
     """Return what a name must still point to when it is moved, given what it points to now.
+
+    The name is the `item` that is called, unless another is given.
 
     Raises:
         Conflict: what stands is not what the caller wants to replace.
@@ -39,7 +41,7 @@ def expected(call: Call, current: Digest | None) -> Expected:
     wanted = if_match is None or matches(if_match, current)
     if not wanted or (if_none_match is not None and matches(if_none_match, current)):
         raise Conflict(
-            f"{call.name}:{call.item} points to {current or 'nothing'}",
+            f"{call.name}:{item or call.item} points to {current or 'nothing'}",
             current=str(current) if current else None,
         )
     return current

@@ -18,7 +18,7 @@ from killick import moves, strictjson, travel
 from killick.bounds import bound
 from killick.digest import Digest
 from killick.errors import ContentError, ManifestUnknown, NotFound, TagUnknown, UsageError
-from killick.manifest import OCI_INDEX, Descriptor
+from killick.manifest import OCI_INDEX
 from killick.moments import parse_moment, rfc3339, utc_now
 from killick.names import Tag
 from killick.repository import ANYTHING, LOCAL, Chained, Ledger, Move, Presence, Presences
@@ -91,13 +91,7 @@ def chain(call: Call) -> Response:
 def digests(call: Call) -> Response:
     """Answer with the tags that point to a manifest, or ever did, and since and until when."""
     digest, most = Digest.parse(call.item), _limit(call)
-    before = paging.number(call, "before")
-    held = (
-        (move, until)
-        for move, until in _holdings(_ledger(call).touching(digest), digest)
-        if before is None or move.sequence < before
-    )
-    page, more = paging.first(held, most)
+    page, more = paging.first(_ledger(call).holding(digest, paging.number(call, "before")), most)
     path = f"/v2/{call.name}/_killick/digests/{digest}"
     query = {"n": str(most), "before": str(page[-1][0].sequence)} if more else {}
     entries = [
@@ -157,7 +151,7 @@ def _goal(call: Call, ledger: Ledger, tag: Tag, raw: bytes) -> Digest:
     match fields:
         case {"digest": str(text)} if len(fields) == 1:
             digest = Digest.parse(text)
-            if not any(m.tag == tag and _is_at(m.to, digest) for m in ledger.touching(digest)):
+            if all(move.tag != tag for move, _ in ledger.holding(digest)):
                 raise ManifestUnknown(f"{call.name}:{tag} never pointed to {digest}")
             return digest
         case {"back": int(back)} if len(fields) == 1 and 0 <= back <= MOST_BACK:
@@ -172,20 +166,6 @@ def _back(call: Call, ledger: Ledger, tag: Tag, count: int) -> Digest:
     if found is None:
         raise TagUnknown(f"{call.name}:{tag} has no {count} earlier digests")
     return found.digest
-
-
-def _holdings(touching: Iterator[Move], digest: Digest) -> Iterator[tuple[Move, Move | None]]:
-    """Yield each move of a tag to `digest`, with the one that ended it (None: it stands)."""
-    ended: dict[Tag, Move] = {}
-    for move in touching:
-        if _is_at(move.to, digest):
-            yield move, ended.pop(move.tag, None)
-        else:
-            ended[move.tag] = move
-
-
-def _is_at(d: Descriptor | None, digest: Digest) -> bool:
-    return d is not None and d.digest == digest
 
 
 def _asked_for(call: Call, told: Iterator[tag_history.Event]) -> Iterator[tag_history.Event]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from io import BytesIO
 
 from starlette.concurrency import run_in_threadpool
@@ -29,9 +30,12 @@ from killick.repository import (
     Kind,
     Knowing,
     Ledger,
+    Move,
     Referrers,
     Repository,
+    Together,
 )
+from killick.rules import BY_SPECIFICATION, Governed
 from killick.server.bodies import whole
 from killick.server.calls import Call
 from killick.server.conditions import expected, is_conditional, is_fresh
@@ -75,13 +79,10 @@ def _put(call: Call, raw: bytes) -> Response:
     verify(raw, digest, len(raw))
     subject = document.subject
     _check_parts(call, repository, document)
-    tags = [reference] if isinstance(reference, Tag) else _tags_asked_for(call)
-    expectation = (
-        expected(call, travel.standing(repository, reference)) if is_conditional(call) else ANYTHING
-    )
+    tags = _wanted(call, repository, reference)
     d = Descriptor(document.media_type, digest, len(raw))
     repository.put(d, BytesIO(raw))
-    changes = [_move(call, t, d, expectation if t is reference else ANYTHING) for t in tags]
+    changes = _move(call, tags, d)
     headers = {
         "Location": f"/v2/{call.name}/manifests/{digest}",
         "Docker-Content-Digest": str(digest),
@@ -91,7 +92,7 @@ def _put(call: Call, raw: bytes) -> Response:
     answer = empty(201, headers)
     for tag in tags if isinstance(reference, Digest) else ():
         answer.headers.append("OCI-Tag", tag)
-    for change in filter(None, changes):
+    for change in changes:
         answer.headers.append(CHANGE, change)
     return answer
 
@@ -105,14 +106,30 @@ def delete(call: Call) -> Response:
     else:
         expectation = ANYTHING
     if isinstance(reference, Tag):
-        change = _move(call, reference, None, expectation)
-        return empty(202, {CHANGE: change} if change else None)
+        changes = _move(call, {reference: expectation}, None)
+        return empty(202, {CHANGE: changes[0]} if changes else None)
     if isinstance(repository, Deletable):
         repository.delete(repository.resolve(reference), call.cause("deleted"))
         call.audit("manifest-deleted", digest=str(reference))
     else:
         raise Unsupported("this registry does not delete manifests")
     return empty(202)
+
+
+def _wanted(call: Call, repository: Repository, reference: Tag | Digest) -> dict[Tag, Expected]:
+    """Return the tags that a push moves, with what each must point to until then.
+
+    A condition is about each of these tags; without any, about the manifest itself.
+
+    Raises:
+        Conflict: something does not point where the caller wants.
+    """
+    tags = [reference] if isinstance(reference, Tag) else _tags_asked_for(call)
+    if not is_conditional(call):
+        return dict.fromkeys(tags, ANYTHING)
+    if not tags:
+        expected(call, travel.standing(repository, reference))
+    return {tag: expected(call, travel.standing(repository, tag), tag) for tag in tags}
 
 
 def _tags_asked_for(call: Call) -> list[Tag]:
@@ -137,8 +154,9 @@ def _check_parts(call: Call, repository: Content, document: Document) -> None:
 
     Registries take sparse manifests by default (distribution-spec); a caller can ask for more.
     """
-    strict = not call.site.operations.policy.sparse
-    if not strict and (isinstance(document, Index) or not call.wants_whole):
+    registry = call.site.registry
+    policy = registry.policy if isinstance(registry, Governed) else BY_SPECIFICATION
+    if policy.sparse and (isinstance(document, Index) or not call.wants_whole):
         return
     parts = {d.digest: d for d in document.children() if not d.is_foreign}
     missing = [d.digest for d in parts.values() if not repository.has(_as_part(document, d))]
@@ -155,23 +173,36 @@ def _as_part(document: Document, d: Descriptor) -> Descriptor:
     return d if is_manifest else Descriptor(BLOB_TYPE, d.digest, d.size)
 
 
-def _move(call: Call, tag: Tag, to: Descriptor | None, expectation: Expected) -> str | None:
-    """Move a tag; return what that changed, as a header says it, where somebody keeps account."""
+def _move(call: Call, tags: Mapping[Tag, Expected], to: Descriptor | None) -> list[str]:
+    """Move all tags, or none where that is possible; return what that changed, as headers say it.
+
+    Nothing is returned where nobody keeps account.
+    """
     repository = call.repository
     if isinstance(repository, Ledger):
         kind: Kind = "deleted" if to is None else "pushed"
-        made = repository.move(tag, to, call.cause(kind), expectation)
-        if made is None:
-            _log.info("%s:%s stands at %s already", call.name, tag, to.digest if to else None)
-            call.count_move("no-op")
-            return f'no-op; tag="{tag}"'
-        call.audit_move(made)
-        was = f'; previous="{made.previous}"' if made.previous else ""
-        return f'{made.change}; tag="{tag}"{was}'
-    if expectation is not ANYTHING:
+        cause = call.cause(kind)
+        if isinstance(repository, Together):
+            made = repository.move_all(tags, to, cause)
+        else:
+            made = [repository.move(tag, to, cause, wanted) for tag, wanted in tags.items()]
+        return [_told(call, tag, to, move) for tag, move in zip(tags, made, strict=True)]
+    if any(wanted is not ANYTHING for wanted in tags.values()):
         raise Unsupported("this registry can't compare and swap its tags")
-    if to is None:
-        repository.untag(tag)
-    else:
-        repository.tag(tag, to)
-    return None
+    for tag in tags:
+        if to is None:
+            repository.untag(tag)
+        else:
+            repository.tag(tag, to)
+    return []
+
+
+def _told(call: Call, tag: Tag, to: Descriptor | None, made: Move | None) -> str:
+    """Note what was done to a tag, and return it as a header says it."""
+    if made is None:
+        _log.info("%s:%s stands at %s already", call.name, tag, to.digest if to else None)
+        call.count_move("no-op")
+        return f'no-op; tag="{tag}"'
+    call.audit_move(made)
+    was = f'; previous="{made.previous}"' if made.previous else ""
+    return f'{made.change}; tag="{tag}"{was}'

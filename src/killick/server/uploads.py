@@ -10,10 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from killick.digest import CANONICAL, Digest
-from killick.errors import BadDigest, NotFound
+from killick.errors import BadDigest, NotFound, Unauthorized
 from killick.manifest import Descriptor
 from killick.names import is_path
 from killick.repository import Holders, Mountable, Upload, Uploads
+from killick.server.access import ANONYMOUS
 from killick.server.bodies import Behind, content_length, gathered
 from killick.server.calls import Call
 from killick.server.responses import Refused, empty
@@ -27,6 +28,7 @@ async def begin(call: Call) -> Response:
     """POST: mount a blob, take one whole, or start an upload."""
     mount = call.query("mount")
     if mount is not None:
+        _check_source(call)
         mounted = await run_in_threadpool(_mount, call, Digest.parse(mount))
         if mounted is not None:
             return _created(call, mounted)
@@ -112,6 +114,7 @@ async def _append(call: Call, upload: Upload, position: int) -> None:
         async for pieces in batches:
             await behind.do(_write, call, upload, position, pieces)
             position += sum(map(len, pieces))
+            del pieces  # not held while the next are waited for
 
 
 def _check_range(call: Call, upload: Upload) -> int:
@@ -158,6 +161,22 @@ def _mount(call: Call, digest: Digest) -> Descriptor | None:
             if repository.mount(d, sister):
                 return d
     return None
+
+
+def _check_source(call: Call) -> None:
+    """Have a caller log in anew whose token lacks what their account may do: pull from the source.
+
+    Whoever may not pull from there sends the blob instead.
+
+    Raises:
+        Refused: (401) another token would do.
+    """
+    source = call.query("from")
+    if source is None or not is_path(source) or call.caller.may("pull", source):
+        return
+    refusal = call.site.gate.refusal(call.caller, "pull", source)
+    if isinstance(refusal, Unauthorized) and call.caller.name != ANONYMOUS:
+        raise call.site.admission.turned_away(call.request, refusal, "push", call.name)
 
 
 def _sisters(call: Call, digest: Digest) -> Iterator[str]:

@@ -13,13 +13,14 @@ import sqlite3
 import threading
 from contextlib import closing, suppress
 from io import BytesIO
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from killick.digest import CHUNK, Digest
 from killick.errors import StoreError
 from killick.manifest import Descriptor
 from killick.names import Tag
-from killick.repository import BLOB_TYPE, Glimpse, Head
+from killick.repository import BLOB_TYPE, LOCAL, Glimpse, Head
+from killick.store import reading
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.context import Context
 from killick.store.leases import Leases
@@ -135,14 +136,31 @@ class Glances:
         self._leases.touch(row[0], text)
         return Glimpse(BLOB_TYPE, text, held.size, path=path)
 
+    def tags(self, repository: str, after: str, most: int) -> list[str] | None:
+        """Return the first `most` local tags after `after`, in ASCII order."""
+        values = {"name": repository, "origin": LOCAL, "after": after, "page": most}
+        return self._names(reading.TAGS, values)
+
+    def repositories(self, after: str, most: int) -> list[str] | None:
+        """Return the names of the first `most` repositories after `after`, in ASCII order."""
+        return self._names(reading.REPOSITORIES, {"after": after, "page": most})
+
+    def _names(self, query: str, values: dict[str, Any]) -> list[str] | None:
+        rows = self._rows(query, values)
+        return None if rows is None else [name for (name,) in rows]
+
     def _row(self, query: str, values: tuple[str, str]) -> _Row | None:
+        rows = self._rows(query, values)
+        return rows[0] if rows else None
+
+    def _rows(self, query: str, values: Any) -> list[_Row] | None:  # noqa: ANN401 - as SQLite takes
         if not self._turn.acquire(blocking=False):
             return None
         try:
             self._leases.use()
             if self._connection is None:
                 self._connection = self._context.database.hasty()
-            return cast("_Row | None", self._connection.execute(query, values).fetchone())
+            return self._connection.execute(query, values).fetchall()
         except (sqlite3.Error, StoreError):  # busy, or worse: the slow way finds out, and says it
             return None
         finally:

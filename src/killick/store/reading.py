@@ -22,28 +22,36 @@ _FIRST_PAGE = 50
 _PAGE = 500
 _NEWEST = 2**62
 _HOME = "(SELECT id FROM repository WHERE name = :name)"
+_WIDTH = len(COLUMNS.split(", "))
 
-_TOUCHING = f"""
-SELECT {COLUMNS} FROM move WHERE repository = {_HOME} AND sequence IN (
-    SELECT sequence FROM move WHERE digest = :digest AND repository = {_HOME}
-    UNION SELECT sequence FROM move WHERE previous = :digest AND repository = {_HOME}
-) AND origin = :origin AND +sequence < :before ORDER BY sequence DESC LIMIT :page
+
+def _of(table: str) -> str:
+    return ", ".join(f"{table}.{column}" for column in COLUMNS.split(", "))
+
+
+_HOLDING = f"""
+SELECT {_of("move")}, {_of("ended")} FROM move INDEXED BY move_digest
+LEFT JOIN move AS ended ON ended.repository = move.repository AND ended.sequence = (
+    SELECT min(later.sequence) FROM move AS later WHERE later.repository = move.repository
+    AND later.origin = move.origin AND later.tag = move.tag AND later.sequence > move.sequence)
+WHERE move.digest = :digest AND move.repository = {_HOME} AND move.origin = :origin
+AND move.sequence < :before ORDER BY move.sequence DESC LIMIT :page
 """
 
 _STANDING = f"""
-SELECT {", ".join(f"move.{column}" for column in COLUMNS.split(", "))} FROM tag
+SELECT {_of("move")} FROM tag
 JOIN move ON move.repository = tag.repository AND move.sequence = tag.sequence
 WHERE tag.repository = {_HOME} AND tag.origin = :origin AND tag.name > :after
 ORDER BY tag.name LIMIT :page
 """
 
 
-_TAGS = f"""
+TAGS = f"""
 SELECT name FROM tag WHERE repository = {_HOME} AND origin = :origin AND name > :after
 ORDER BY name LIMIT :page
 """
 
-_REPOSITORIES = """
+REPOSITORIES = """
 SELECT name FROM repository WHERE name > :after AND (
     sequence > 0 OR EXISTS (SELECT 1 FROM member WHERE member.repository = repository.id)
 ) ORDER BY name LIMIT :page
@@ -61,12 +69,12 @@ class Series:
 
 def tags(database: Database, repository: str, after: str) -> Iterator[str]:
     """Yield the local tags of a repository after `after`, in ASCII order."""
-    return _names(database, _TAGS, {"name": repository, "origin": LOCAL, "after": after})
+    return _names(database, TAGS, {"name": repository, "origin": LOCAL, "after": after})
 
 
 def repositories(database: Database, after: str) -> Iterator[str]:
     """Yield the names after `after` of what holds anything or has a ledger, in ASCII order."""
-    return _names(database, _REPOSITORIES, {"after": after})
+    return _names(database, REPOSITORIES, {"after": after})
 
 
 def _names(database: Database, query: str, values: dict[str, Any]) -> Iterator[str]:
@@ -121,10 +129,25 @@ def entries(database: Database, repository: str, after: int) -> Iterator[Move]:
     return _moves(database, query, values, ("after", lambda move: move.sequence))
 
 
-def touching(database: Database, repository: str, digest: Digest) -> Iterator[Move]:
-    """Yield the moves of local tags to a manifest, or away from it, newest first."""
-    values = {"name": repository, "origin": LOCAL, "digest": str(digest), "before": _NEWEST}
-    return _moves(database, _TOUCHING, values, ("before", lambda move: move.sequence))
+def holding(
+    database: Database, repository: str, digest: Digest, before: int | None
+) -> Iterator[tuple[Move, Move | None]]:
+    """Yield the moves of local tags to a manifest, newest first, with what ended each."""
+    values = {
+        "name": repository,
+        "origin": LOCAL,
+        "digest": str(digest),
+        "before": _NEWEST if before is None else min(before, _NEWEST),
+    }
+    for page in _sizes():
+        with database.reading() as connection:
+            rows = connection.execute(_HOLDING, values | {"page": page}).fetchall()
+        for row in rows:
+            ended = None if row[_WIDTH] is None else to_move(repository, row[_WIDTH:])
+            yield to_move(repository, row[:_WIDTH]), ended
+        if len(rows) < page:
+            return
+        values["before"] = rows[-1][0]
 
 
 def standing(database: Database, repository: str, after: Tag | None) -> Iterator[Move]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,9 +229,11 @@ class StoreRepository:
         """Yield all entries of the ledger after one, oldest first."""
         return reading.entries(self._database, self.name, after)
 
-    def touching(self, digest: Digest, /) -> Iterator[Move]:
-        """Yield the moves of our own names to a manifest, or away from it, newest first."""
-        return reading.touching(self._database, self.name, digest)
+    def holding(
+        self, digest: Digest, /, before: int | None = None
+    ) -> Iterator[tuple[Move, Move | None]]:
+        """Yield the moves of our own names to a manifest, newest first, with what ended each."""
+        return reading.holding(self._database, self.name, digest, before)
 
     def standing(self, after: Tag | None = None, /) -> Iterator[Move]:
         """Yield, for each of our own tags (those after `after`), the move that put it there."""
@@ -246,9 +248,15 @@ class StoreRepository:
             Conflict, ManifestUnknown, TagUnknown, Incomplete, Immutable: as
                 `killick.repository.Ledger.move` says.
         """
+        return self.move_all({tag: expected}, to, cause)[0]
+
+    def move_all(
+        self, tags: Mapping[Tag, Expected], to: Descriptor | None, cause: Cause, /
+    ) -> list[Move | None]:
+        """Move all of some tags, each as `move` does, in one transaction; or none of them."""
         with self._database.writing() as connection:
-            wish = ledger.Wish(tag, to, cause, expected)
-            return ledger.move(connection, self._context, self.name, wish)
+            wishes = (ledger.Wish(tag, to, cause, wanted) for tag, wanted in tags.items())
+            return [ledger.move(connection, self._context, self.name, wish) for wish in wishes]
 
     def recall(self, told: Iterable[Move], /, origin: str, *, authoritative: bool = False) -> int:
         """Record what another ledger tells of tags of this name, oldest first, in one transaction.

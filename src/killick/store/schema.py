@@ -66,6 +66,7 @@ CREATE TABLE document (
     created TEXT,
     total INTEGER                          -- bytes of config and layers, each once
 ) WITHOUT ROWID;
+CREATE INDEX document_kind ON document (artifact_type) WHERE subject IS NOT NULL;
 CREATE INDEX document_subject ON document (subject, digest) WHERE subject IS NOT NULL;
 CREATE INDEX document_artifact ON document (subject, artifact_type, digest)
     WHERE subject IS NOT NULL;
@@ -142,7 +143,7 @@ CREATE TABLE move (
     PRIMARY KEY (repository, sequence)
 ) WITHOUT ROWID;
 CREATE INDEX move_series ON move (repository, origin, tag, sequence);
-CREATE INDEX move_digest ON move (digest);
+CREATE INDEX move_digest ON move (digest, repository, origin, sequence);
 CREATE INDEX move_previous ON move (previous) WHERE previous IS NOT NULL;
 CREATE TABLE seen_head (                   -- where the ledgers of registries ended
     repository TEXT NOT NULL,              -- with its registry, as it is written
@@ -157,6 +158,10 @@ CREATE TABLE host (                        -- whose engines told what they run
     engine TEXT NOT NULL,
     taken INTEGER NOT NULL,                -- when it last answered, if it ever did
     failure TEXT                           -- why it could not be asked since
+) WITHOUT ROWID;
+CREATE TABLE reporter (                    -- who alone may report under a host's name
+    host TEXT PRIMARY KEY,
+    account TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE sighting (
     id INTEGER PRIMARY KEY,
