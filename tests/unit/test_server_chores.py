@@ -13,8 +13,9 @@ from starlette.testclient import TestClient
 from killick.errors import Conflict, NotFound, StoreError
 from killick.memory import MemoryRegistry
 from killick.server import OPEN, READ_ONLY, application, chores
-from killick.server.chores import Chore, Chores, chore_gauges
+from killick.server.chores import Chore, Chores
 from killick.server.operations import Operations
+from killick.server.upkeep import chore_gauges
 
 HOUR = timedelta(hours=1)
 
