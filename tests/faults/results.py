@@ -1,7 +1,11 @@
-"""What a test found: one row of the table, and of faults.json."""
+"""What a test found: one row of the table, and of faults.json.
+
+python -m faults.results FAULTS_JSON…      prints one table of several
+"""
 
 import json
 import platform
+import sys
 import threading
 import time
 import traceback
@@ -104,3 +108,15 @@ def table(rows):
         figures = (each.points, each.survived, len(each.lost), f"{each.seconds:.1f}")
         lines.append("| " + " | ".join([name, *map(str, figures)]) + " |")
     return "\n".join(lines)
+
+
+def main(paths):
+    """Print one table of the rows in several faults.json."""
+    rows = []
+    for path in paths:
+        rows += [Row(**fields) for fields in json.loads(Path(path).read_text())["tests"]]
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -125,11 +125,8 @@ def of_files(log: Path, found):
 
 
 def injected(log: Path):
-    """Return the line of the call that was made to fail, if it was reached."""
-    for line in log.read_text(errors="replace").splitlines():
-        if "(INJECTED)" in line:
-            return line
-    return None
+    """Return the lines of the calls that were made to fail, of each thread one."""
+    return [line for line in log.read_text(errors="replace").splitlines() if "(INJECTED)" in line]
 
 
 def spread(points, most):
