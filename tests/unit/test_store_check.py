@@ -11,25 +11,9 @@ from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.store import Store
 from killick.transfer import Options, copy, walk
-from stores import NAME, Clock, damage, file_of, files, put, read
+from stores import NAME, damage, file_of, files, put, read
 
 TAG = Tag("1.5")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    with Store(tmp_path / "store", clock=clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def repository(store):
-    return store.repository(NAME)
 
 
 @pytest.fixture

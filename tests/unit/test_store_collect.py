@@ -16,26 +16,10 @@ from killick.names import Tag
 from killick.repository import Cause
 from killick.store import Store, collect, durable, graph, marking, pace
 from killick.transfer import copy, walk
-from stores import NAME, Clock, blob, file_of, files, put, read
+from stores import NAME, blob, file_of, files, put, read
 
 TAG = Tag("1.5")
 OTHER = "docker.io/library/other"
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    with Store(tmp_path / "store", clock=clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def repository(store):
-    return store.repository(NAME)
 
 
 def removed(store, **options):
@@ -456,7 +440,7 @@ def test_large_files_get_out_of_the_way_first(store, repository, clock, monkeypa
 
 
 def test_no_batch_takes_longer_than_its_time(monkeypatch):
-    clock = count(0, 0.004)
+    clock = count(0, 0.4 * pace.WORK)
     monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
     slept = []
     monkeypatch.setattr(pace.time, "sleep", slept.append)

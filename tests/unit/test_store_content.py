@@ -33,25 +33,9 @@ from killick.repository import (
     Uploads,
 )
 from killick.store import Store
-from stores import NAME, Clock, blob, damage, file_of, files, put, read
+from stores import NAME, blob, damage, file_of, files, put, read
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    with Store(tmp_path / "store", clock=clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def repository(store):
-    return store.repository(NAME)
 
 
 def test_a_store_repository_has_every_role(repository):

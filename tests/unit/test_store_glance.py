@@ -15,21 +15,10 @@ from killick.names import Tag
 from killick.repository import BLOB_TYPE
 from killick.store import Store, glance
 from killick.store.database import BUSY_SECONDS
-from stores import NAME, Clock
+from stores import NAME
 
 TAG = Tag("1.5")
 LEASE = timedelta(minutes=10)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    with Store(tmp_path / "store", clock=clock) as opened:
-        yield opened
 
 
 @pytest.fixture

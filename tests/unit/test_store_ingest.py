@@ -26,11 +26,6 @@ def store(tmp_path):
         yield opened
 
 
-@pytest.fixture
-def repository(store):
-    return store.repository(NAME)
-
-
 class Breaking(io.RawIOBase):
     """A stream that breaks after its bytes."""
 

@@ -9,9 +9,8 @@ from killick.errors import Incomplete
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.repository import Cause
-from killick.store import Store
 from killick.transfer import copy, fetch
-from stores import NAME, Clock
+from stores import NAME
 
 TAG = Tag("1.5")
 PULLED = Cause("pulled", "tester@here")
@@ -20,17 +19,6 @@ PULLED = Cause("pulled", "tester@here")
 @pytest.fixture
 def source():
     return MemoryRegistry().repository(NAME)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    with Store(tmp_path / "store", clock=clock) as opened:
-        yield opened
 
 
 @pytest.fixture

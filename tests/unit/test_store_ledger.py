@@ -13,25 +13,15 @@ from killick.memory import MemoryRegistry
 from killick.names import Reference, Tag
 from killick.repository import Cause
 from killick.store import Store
-from stores import NAME, START, Clock
+from stores import NAME, START
 
 TAG = Tag("1.5")
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture
 def store(tmp_path, clock):
     with Store(tmp_path / "store", actor="anna@laptop", clock=clock) as opened:
         yield opened
-
-
-@pytest.fixture
-def repository(store):
-    return store.repository(NAME)
 
 
 @pytest.fixture

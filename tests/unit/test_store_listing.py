@@ -12,28 +12,12 @@ from killick.manifest import Descriptor, parse_document
 from killick.memory import MemoryRegistry
 from killick.names import Tag
 from killick.repository import BLOB_TYPE, Cause
-from killick.store import Store, reading
+from killick.store import reading
 from killick.transfer import Options, copy, walk
-from stores import NAME, START, Clock, damage, put, read
+from stores import NAME, START, damage, put, read
 
 TAG = Tag("1.5")
 OTHER = "127.0.0.1:5000/a/b"
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store(tmp_path, clock):
-    with Store(tmp_path / "store", clock=clock) as opened:
-        yield opened
-
-
-@pytest.fixture
-def repository(store):
-    return store.repository(NAME)
 
 
 def document(repository, d):

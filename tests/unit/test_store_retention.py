@@ -10,16 +10,10 @@ from killick.names import Tag
 from killick.repository import Cause
 from killick.rules import Immutable, Policy, Retention
 from killick.store import Store
-from stores import Clock
 
 NAME = "team/app"
 TAG = Tag("nightly")
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture

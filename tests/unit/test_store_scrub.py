@@ -14,11 +14,6 @@ def store(tmp_path):
         yield opened
 
 
-@pytest.fixture
-def repository(store):
-    return store.repository(NAME)
-
-
 def test_a_round_reads_everything_once_and_goes_on_anywhere(store, repository):
     ds = sorted(str(put(repository, bytes([n]) * 1000).digest) for n in range(250))
     assert [str(looked.digest) for looked in store.scrub()] == ds

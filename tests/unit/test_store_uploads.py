@@ -5,7 +5,7 @@ import pytest
 from killick.digest import Digest
 from killick.errors import Conflict, DigestMismatch, UnverifiableDigest, UploadUnknown
 from killick.store import Store
-from stores import NAME, blob, files, output, python, read
+from stores import blob, files, output, python, read
 
 CONTENT = bytes(range(256)) * 4096
 
@@ -14,11 +14,6 @@ CONTENT = bytes(range(256)) * 4096
 def store(tmp_path):
     with Store(tmp_path / "store") as opened:
         yield opened
-
-
-@pytest.fixture
-def repository(store):
-    return store.repository(NAME)
 
 
 def test_pieces_make_a_blob(store, repository):
