@@ -456,7 +456,7 @@ def test_large_files_get_out_of_the_way_first(store, repository, clock, monkeypa
 
 
 def test_no_batch_takes_longer_than_its_time(monkeypatch):
-    clock = count(0, 0.004)
+    clock = count(0, 0.4 * pace.WORK)
     monkeypatch.setattr(pace.time, "monotonic", lambda: next(clock))
     slept = []
     monkeypatch.setattr(pace.time, "sleep", slept.append)
