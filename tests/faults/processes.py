@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 SEED = "FAULTS_SEED"
 CHORE = "FAULTS_CHORE"
+SAID_WITHIN = 60
+"""Seconds within which a server has said where it listens, however busy the machine is."""
+
 PATIENCE = 600
 """Seconds that no command takes, however busy the machine is."""
 
@@ -105,8 +109,9 @@ class Served:
         self._said: list[str] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
-        # A server that was killed before it could say where it listens has no port.
-        line = self._process.stdout.readline()
+        # A server that was killed, or can't write, before it said where it listens has no port.
+        said, _, _ = select.select([self._process.stdout], [], [], SAID_WITHIN)
+        line = self._process.stdout.readline() if said else ""
         self.port = int(line.partition("127.0.0.1:")[2].split()[0]) if " at http" in line else None
 
     def _listen(self):

@@ -117,10 +117,10 @@ def of_files(log: Path, found):
     for thread, call, rest in calls(log):
         counted[thread, call] += 1
         step = Step(call, counted[thread, call])
-        if root in rest:
-            filed.add(step)
-        elif _TALK.match(rest):
+        if _TALK.match(rest):
             talking.add(step)
+        elif root in rest:
+            filed.add(step)
     return [step for step in found if step in filed - talking]
 
 

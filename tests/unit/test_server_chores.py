@@ -13,8 +13,9 @@ from starlette.testclient import TestClient
 from killick.errors import Conflict, NotFound, StoreError
 from killick.memory import MemoryRegistry
 from killick.server import OPEN, READ_ONLY, application, chores
-from killick.server.chores import Chore, Chores, chore_gauges
+from killick.server.chores import Chore, Chores
 from killick.server.operations import Operations
+from killick.server.upkeep import chore_gauges
 
 HOUR = timedelta(hours=1)
 
@@ -59,6 +60,29 @@ def test_what_is_due_is_done_and_told(make):
     assert (account["outcome"], account["result"]) == ("done", {"found": 3})
     assert account["every"] == 3600
     assert account["started"] <= account["finished"] == account["succeeded"]
+
+
+def test_what_can_t_be_written_down_is_not_done_again_and_again(
+    make, tmp_path, monkeypatch, caplog
+):
+    """A full disk: the chore does its work, which nobody can note, and is not due at once."""
+    (tmp_path / "chores").mkdir()
+    unwritten = tmp_path / "chores" / "c.json.new"
+    runs = []
+
+    def work(shift):
+        runs.append(1)
+        unwritten.mkdir()
+        return {}
+
+    those = make(Chore("c", HOUR, work))
+    until(lambda: "can't be kept" in caplog.text)
+    time.sleep(0.3)
+    assert caplog.text.count("can't be kept") == len(runs) == 1
+    unwritten.rmdir()
+    monkeypatch.setattr(chores, "PAUSE", 0)
+    until(lambda: len(runs) == 2)
+    those.close()
 
 
 def test_it_is_done_again_when_its_time_has_come_and_not_before(make):

@@ -30,6 +30,9 @@ from killick.errors import Conflict, KillickError, NotFound, StoreError
 TICK = 1.0
 """Seconds between two looks at what is due."""
 
+PAUSE = 60.0
+"""Seconds until a chore is tried again of which it can't be written down how it went."""
+
 LAST_MOMENTS = 5.0
 """Seconds that a chore gets to stop in when the server stops."""
 
@@ -118,6 +121,7 @@ class Chores:
         self._stopping = threading.Event()
         self._leading: int | None = None
         self._running: dict[str, threading.Thread] = {}
+        self._unkept: dict[str, float] = {}
         self._mutex = threading.Lock()
         self._scheduler = threading.Thread(target=self._schedule, name="chores", daemon=True)
 
@@ -206,6 +210,8 @@ class Chores:
     def _is_due(self, chore: Chore) -> bool:
         if chore.every is None or self._is_running(chore.name):
             return False
+        if time.monotonic() < self._unkept.get(chore.name, -PAUSE) + PAUSE:
+            return False
         last = self._read(chore.name)
         if last.outcome in ("running", "interrupted") or last.finished is None:
             return True
@@ -239,7 +245,9 @@ class Chores:
         try:
             self._write(chore.name, account)
             self._write(chore.name, self._finished(chore, shift, account))
+            self._unkept.pop(chore.name, None)
         except OSError as error:
+            self._unkept[chore.name] = time.monotonic()
             _log.error("what came of the chore %s can't be kept: %s", chore.name, error)
         finally:
             os.close(lock)
@@ -289,28 +297,6 @@ class Chores:
         with os.fdopen(descriptor, "w") as file:
             json.dump(asdict(account), file, default=str)
         made.replace(self._folder / f"{name}.json")
-
-
-def chore_gauges(chores: Chores) -> Iterator[str]:
-    """Yield what came of the chores in Prometheus' text format."""
-    accounts = [chores.account(name) for name in chores.names()]
-    yield "# HELP killick_chore_succeeded_timestamp_seconds When a chore last ended well."
-    yield "# TYPE killick_chore_succeeded_timestamp_seconds gauge"
-    for account in accounts:
-        name, at = account["name"], account["succeeded"]
-        seconds = datetime.fromisoformat(at).timestamp() if isinstance(at, str) else 0
-        yield f'killick_chore_succeeded_timestamp_seconds{{chore="{name}"}} {seconds:.3f}'
-    yield "# HELP killick_chore_outcome How the last run of a chore went (1)."
-    yield "# TYPE killick_chore_outcome gauge"
-    for account in accounts:
-        yield f'killick_chore_outcome{{chore="{account["name"]}",outcome="{account["outcome"]}"}} 1'
-    yield "# HELP killick_chore_result What the last run of a chore found, removed or changed."
-    yield "# TYPE killick_chore_result gauge"
-    for account in accounts:
-        result = account["result"]
-        for key, value in result.items() if isinstance(result, dict) else ():
-            if isinstance(value, (int, float)) and str(key).replace("_", "").isalnum():
-                yield f'killick_chore_result{{chore="{account["name"]}",of="{key}"}} {value:g}'
 
 
 @contextmanager

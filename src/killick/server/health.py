@@ -13,10 +13,10 @@ from starlette.responses import PlainTextResponse, Response
 from killick.errors import KillickError, StoreError
 from killick.rights import REGISTRY
 from killick.server.admission import Admission
-from killick.server.chores import chore_gauges
 from killick.server.operations import Operations, Probe
 from killick.server.recording import trace_of
 from killick.server.responses import Refused, error_answer, json_answer
+from killick.server.upkeep import chore_gauges
 
 REMEMBER = 1.0
 """Seconds that an answer of `/readyz` is kept for: whoever asks often asks the disk no oftener."""

@@ -1,6 +1,9 @@
-"""The chores, as callers with the right `admin` see and start them."""
+"""The chores, as callers with the right `admin` see and start them, and as figures."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
 
 from starlette.responses import Response
 
@@ -38,3 +41,25 @@ def _chores(call: Call) -> Chores:
     if chores is None:
         raise Refused("UNSUPPORTED", "this registry has no chores", status=404)
     return chores
+
+
+def chore_gauges(chores: Chores) -> Iterator[str]:
+    """Yield what came of the chores in Prometheus' text format."""
+    accounts = [chores.account(name) for name in chores.names()]
+    yield "# HELP killick_chore_succeeded_timestamp_seconds When a chore last ended well."
+    yield "# TYPE killick_chore_succeeded_timestamp_seconds gauge"
+    for account in accounts:
+        name, at = account["name"], account["succeeded"]
+        seconds = datetime.fromisoformat(at).timestamp() if isinstance(at, str) else 0
+        yield f'killick_chore_succeeded_timestamp_seconds{{chore="{name}"}} {seconds:.3f}'
+    yield "# HELP killick_chore_outcome How the last run of a chore went (1)."
+    yield "# TYPE killick_chore_outcome gauge"
+    for account in accounts:
+        yield f'killick_chore_outcome{{chore="{account["name"]}",outcome="{account["outcome"]}"}} 1'
+    yield "# HELP killick_chore_result What the last run of a chore found, removed or changed."
+    yield "# TYPE killick_chore_result gauge"
+    for account in accounts:
+        result = account["result"]
+        for key, value in result.items() if isinstance(result, dict) else ():
+            if isinstance(value, (int, float)) and str(key).replace("_", "").isalnum():
+                yield f'killick_chore_result{{chore="{account["name"]}",of="{key}"}} {value:g}'
