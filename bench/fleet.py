@@ -25,15 +25,14 @@ from pathlib import Path
 
 import registry
 import simulated
-from peers import KILLICK
-from timing import quiet, settle, timed
-
 from killick.digest import Digest
 from killick.knowledge import FLAGGED, Advisory
 from killick.manifest import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, Descriptor
 from killick.names import Name, Tag
 from killick.openvex import Say, compose
 from killick.store import Store
+from peers import KILLICK
+from timing import quiet, settle, timed
 
 ARCHITECTURES = ("amd64", "arm64")
 REPOSITORIES = 200

@@ -53,6 +53,9 @@ class Digest:
     algorithm: str
     encoded: str
 
+    def __hash__(self) -> int:
+        return hash(self.encoded)  # a text hashes itself once; a pair would be made each time
+
     @classmethod
     def parse(cls, text: str) -> Digest:
         """Return the digest that `text` spells.

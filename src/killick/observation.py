@@ -127,9 +127,10 @@ class Sightings(Protocol):
         """Yield the newest snapshot of each host, in the order of their names."""
         ...
 
-    def sightings(self, words: str, /) -> Iterator[Sighting]:
+    def sightings(self, words: str, /, skip: int = 0) -> Iterator[Sighting]:
         """Yield the sightings of containers of this ID, or of which this digest was told.
 
+        So many are left out at the beginning.
         What was seen last comes first. A digest is written in full, with its algorithm; an ID
         without what Kubernetes puts before it (`containerd://`).
         """
@@ -137,4 +138,13 @@ class Sightings(Protocol):
 
     def forget(self, host: str, /) -> bool:
         """Forget all about a host; False where nothing is known of it."""
+        ...
+
+
+@runtime_checkable
+class Claimable(Protocol):
+    """A registry in which a host's name belongs to who reported under it first (capability)."""
+
+    def claim(self, host: str, account: str, /) -> str:
+        """Let the name of a host be this account's, if it is nobody's; return whose it is then."""
         ...

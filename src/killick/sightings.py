@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from killick.observation import Container, Sighting, Snapshot, digests_in
+from killick.rights import ANONYMOUS
 
 
 class MemorySightings:
@@ -18,6 +19,7 @@ class MemorySightings:
         self._guard = threading.Lock()
         self._newest: dict[str, Snapshot] = {}
         self._sightings: dict[tuple[str, str], Sighting] = {}
+        self._claims: dict[str, str] = {}
 
     def report(self, snapshot: Snapshot, /) -> None:
         """Keep a snapshot, and what earlier ones said otherwise."""
@@ -43,7 +45,7 @@ class MemorySightings:
         """Yield the newest snapshot of each host, in the order of their names."""
         yield from (self._newest[host] for host in sorted(self._newest))
 
-    def sightings(self, words: str, /) -> Iterator[Sighting]:
+    def sightings(self, words: str, /, skip: int = 0) -> Iterator[Sighting]:
         """Yield the sightings of a container ID or of a digest, the last one first."""
         found = [
             sighting
@@ -51,12 +53,20 @@ class MemorySightings:
             if sighting.container.id.rpartition("://")[2] == words
             or words in digests_in(sighting.container)
         ]
-        yield from sorted(found, key=lambda sighting: sighting.last, reverse=True)
+        yield from sorted(found, key=lambda sighting: sighting.last, reverse=True)[skip:]
+
+    def claim(self, host: str, account: str, /) -> str:
+        """Let the name of a host be this account's, if it is nobody's; return whose it is then."""
+        with self._guard:
+            if self._claims.get(host, ANONYMOUS) == ANONYMOUS:
+                self._claims[host] = account
+            return self._claims[host]
 
     def forget(self, host: str, /) -> bool:
         """Forget all about a host."""
         with self._guard:
             self._sightings = {k: s for k, s in self._sightings.items() if k[0] != host}
+            self._claims.pop(host, None)
             return self._newest.pop(host, None) is not None
 
 

@@ -18,7 +18,12 @@ MOST_DEPTH = bound(64, "levels", "depth of JSON")
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_BRACKETS = re.compile(rb"[\[\]{}]")
+_BRACKETS = b"[]{}"
+_PLAIN = bytes(sorted(set(range(256)) - set(_BRACKETS + b'"')))
+"""What tells nothing of how deep a document is, as long as no quote in it is escaped."""
+_OTHERS = bytes(sorted(set(range(256)) - set(_BRACKETS)))
+_SQUARE = bytes.maketrans(b"{}", b"[]")
+_OPEN = ord("[")
 
 
 def loads(data: bytes, what: str) -> Any:  # noqa: ANN401 - JSON is any of six types
@@ -49,9 +54,16 @@ def _check_depth(data: bytes, what: str) -> None:
     """Refuse deep documents before the recursive parser sees them."""
     if data.count(b"{") + data.count(b"[") <= MOST_DEPTH:
         return
-    depth = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):
-        depth += 1 if bracket in b"[{" else -1
+    if b"\\" not in data:
+        data = data.translate(None, _PLAIN)
+    brackets = left = _STRINGS.sub(b"", data).translate(_SQUARE, _OTHERS)
+    for _ in range(MOST_DEPTH):  # each round takes away the innermost pairs: one level
+        left = left.replace(b"[]", b"")
+        if not left:
+            return
+    depth = 0  # too deep, or not in pairs; of what is not, the parser knows more to say
+    for bracket in brackets:
+        depth += 1 if bracket == _OPEN else -1
         if depth > MOST_DEPTH:
             raise LimitExceeded(f"{what} is nested deeper than {MOST_DEPTH} levels", side="remote")
 

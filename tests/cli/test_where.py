@@ -1,6 +1,8 @@
 """`where`, `ps`, `what` and the flags: on inventories, with a real registry and without any."""
 
+import contextlib
 import json
+import socket
 
 import pytest
 
@@ -413,3 +415,21 @@ def test_hosts_that_were_scanned_count_where_none_is_named(story, inventory):
     assert rows(ran.json)[str(story.old.digest)] == ["web-1"]
     assert "shown as last seen" in ran.err
     assert "web-1" in run("ps").out
+
+
+def test_a_registry_that_is_silent_is_not_waited_for_longer_than_an_engine(inventory):
+    """Counted are the connections: with a limit of 0.2 seconds each, they are over soon."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        container = {"id": "1", "name": "web-1", "image": f"{host}/golftrack:1.5"}
+        address = inventory(container)
+        ran = run("ps", "-a", "--host", address, "--timeout", "0.2", "--json")
+        silent.setblocking(False)
+        count = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                silent.accept()[0].close()
+                count += 1
+    assert json.loads(ran.lines[0])["status"] == "unknown"
+    assert f"{host} could not be asked" in ran.err
+    assert 1 <= count <= 2

@@ -8,13 +8,14 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from compat.cri import Containerd, containerd
-from compat.engines import Engine, docker_engine, podman_engine, runnable
+from compat.cri import Runtime, containerd, crio
+from compat.engines import Engine, docker_engine, podman_engine, rootless_podman, runnable
 from compat.kube import Cluster, cluster
 from compat.processes import REQUIRED, Tool, daemon, find, free_port, killick_with, listens
 from compat.registries import Registry, distribution
@@ -146,7 +147,13 @@ def _short_folder() -> Iterator[Path]:
         for line in Path("/proc/mounts").read_text().splitlines():
             if (mounted := line.split()[1]).startswith(f"{path}/"):
                 subprocess.run(["umount", "--lazy", mounted], check=False)
-        shutil.rmtree(path)
+        for _ in range(100):  # what watched over containers may still be writing its last
+            shutil.rmtree(path, ignore_errors=True)
+            if not path.exists():
+                break
+            time.sleep(0.1)
+        else:
+            shutil.rmtree(path)
 
 
 @contextlib.contextmanager
@@ -183,12 +190,30 @@ def on_podman(podman: Tool, home: dict[str, str]) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def on_containerd(registry: Registry) -> Iterator[Containerd]:
+def on_rootless_podman() -> Iterator[Engine]:
+    """Podman's service of a user without rights, to be looked at."""
+    program = find("podman")
+    with _short_folder() as root, rootless_podman(program, root) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def on_containerd(registry: Registry) -> Iterator[Runtime]:
     """containerd with CRI, to be looked at."""
     if os.geteuid() != 0:
         pytest.skip("containerd has to be started as root")
     registry.push("pause", runnable("pause"), "1")
     with _short_folder() as root, containerd(root, f"{registry.host}/pause:1") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def on_crio(registry: Registry) -> Iterator[Runtime]:
+    """CRI-O, to be looked at."""
+    if os.geteuid() != 0:
+        pytest.skip("CRI-O has to be started as root")
+    registry.push("pause", runnable("pause"), "1")
+    with _short_folder() as root, crio(root, f"{registry.host}/pause:1") as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""A containerd of the tests' own, with CRI, and the calls by which a kubelet starts containers.
+"""A containerd and a CRI-O of the tests' own, and the calls by which a kubelet starts containers.
 
 The messages are put together here by field number (`runtime.v1`, api.proto): crictl would be a
 large program to build for four calls.
@@ -6,6 +6,7 @@ large program to build for four calls.
 
 import contextlib
 import itertools
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,60 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
     snapshotter = "native"
 """
 
+CRIO_CONFIGURATION = """\
+[crio]
+root = "{root}/root"
+runroot = "{root}/run"
+storage_driver = "vfs"
+log_dir = "{root}/logs"
+version_file = "{root}/version"
+version_file_persist = "{root}/version-persist"
+clean_shutdown_file = "{root}/clean"
+[crio.api]
+listen = "{root}/crio.sock"
+stream_port = "0"
+[crio.runtime]
+cgroup_manager = "cgroupfs"
+default_runtime = "runc"
+pinns_path = "{pinns}"
+container_exits_dir = "{root}/exits"
+container_attach_socket_dir = "{root}/attach"
+namespaces_dir = "{root}/ns"
+hooks_dir = []
+apparmor_profile = "unconfined"
+[crio.runtime.runtimes.runc]
+runtime_path = "{root}/runtime"
+runtime_root = "{root}/runc"
+monitor_path = "{monitor}"
+monitor_cgroup = "pod"
+[crio.image]
+pause_image = "{pause}"
+pause_command = ""
+signature_policy = "{root}/policy.json"
+insecure_registries = ["127.0.0.0/8"]
+[crio.network]
+network_dir = "{root}/net"
+plugin_dirs = ["{root}/cni"]
+[crio.nri]
+enable_nri = false
+"""
+WITHOUT_ADJUSTMENT = """\
+#!{python}
+# runc, without what CRI-O can't leave out: a score for the OOM killer that takes a right which the
+# machine of the tests may not have.
+import json, os, sys
+
+arguments = sys.argv[1:]
+if "--bundle" in arguments:
+    path = os.path.join(arguments[arguments.index("--bundle") + 1], "config.json")
+    with open(path) as file:
+        config = json.load(file)
+    config["process"].pop("oomScoreAdj", None)
+    with open(path, "w") as file:
+        json.dump(config, file)
+os.execv("{runc}", ["runc", *arguments])
+"""
+
 
 def _map(number: int, entries: dict[str, str]) -> bytes:
     return b"".join(
@@ -47,7 +102,7 @@ def _map(number: int, entries: dict[str, str]) -> bytes:
 
 
 @dataclass
-class Containerd:
+class Runtime:
     """Starts containers as a kubelet would: a sandbox for each, in the host's network."""
 
     socket: Path
@@ -81,7 +136,7 @@ class Containerd:
         sandbox_config = bytes_field(1, metadata) + _map(6, labels) + bytes_field(8, security)
         sandbox = self.call(RUNTIME + "RunPodSandbox", bytes_field(1, sandbox_config)).text(1)
         self.sandboxes.append(sandbox)
-        image = text_field(1, reference) + (text_field(18, written) if written else b"")
+        image = text_field(1, reference) + text_field(18, written or reference)
         config = bytes_field(1, text_field(1, name)) + bytes_field(2, image) + _map(9, labels)
         request = text_field(1, sandbox) + bytes_field(2, config) + bytes_field(3, sandbox_config)
         identifier = self.call(RUNTIME + "CreateContainer", request).text(1)
@@ -96,13 +151,39 @@ class Containerd:
 
 
 @contextlib.contextmanager
-def containerd(root: Path, pause: str) -> Iterator[Containerd]:
+def containerd(root: Path, pause: str) -> Iterator[Runtime]:
     """A containerd in the folder `root`; `pause` is the image of its sandboxes."""
     program = find("containerd")
     find("runc", "crun")
     settings = root / "config.toml"
     settings.write_text(CONFIGURATION.format(root=root, pause=pause))
-    running = Containerd(root / "containerd.sock")
+    with _running([program, "--config", str(settings)], root / "containerd.sock") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def crio(root: Path, pause: str) -> Iterator[Runtime]:
+    """A CRI-O in the folder `root`; `pause` is the image of its sandboxes."""
+    program, pinns = find("crio"), find("pinns")
+    names = {"monitor": find("conmon"), "pinns": pinns, "pause": pause, "root": root}
+    runtime = root / "runtime"
+    runtime.write_text(WITHOUT_ADJUSTMENT.format(python=sys.executable, runc=find("runc")))
+    runtime.chmod(0o755)
+    (root / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    (root / "registries.conf").write_text("unqualified-search-registries = []\n")
+    for folder in ("net", "cni"):
+        (root / folder).mkdir()
+    settings = root / "crio.conf"
+    settings.write_text(CRIO_CONFIGURATION.format(**names))
+    command = [program, "--config", str(settings), "--config-dir", ""]
+    command += ["--registries-conf", str(root / "registries.conf")]
+    with _running(command, root / "crio.sock") as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _running(command: list[str], socket: Path) -> Iterator[Runtime]:
+    running = Runtime(socket)
 
     def ready() -> bool:
         try:
@@ -110,7 +191,7 @@ def containerd(root: Path, pause: str) -> Iterator[Containerd]:
         except KillickError:
             return False
 
-    with daemon([program, "--config", str(settings)], ready=ready, log=root / "log"):
+    with daemon(command, ready=ready, log=socket.with_suffix(".log")):
         try:
             yield running
         finally:

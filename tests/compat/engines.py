@@ -6,6 +6,7 @@ containers apart. `runnable` makes an image that they can all run for a while.
 
 import contextlib
 import os
+import pwd
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from compat.images import DOCKER_FORM, OCI_FORM, Form, Image, image
-from compat.processes import Tool, daemon
+from compat.processes import Tool, daemon, find
 from killick.fleet.engines import engine_at
 from killick.observation import Container, Snapshot
 
@@ -95,8 +96,37 @@ def podman_engine(client: Tool, root: Path, home: dict[str, str]) -> Iterator[En
     """The service of the `podman` fixture's storage; `root` is where its socket will be."""
     if os.geteuid() != 0:
         pytest.skip("this Podman is started as root")
-    socket = root / "podman.sock"
-    url = f"unix://{socket}"
+    with _podman_service(client, root, home) as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def rootless_podman(program: str, root: Path) -> Iterator[Engine]:
+    """The service of a user without rights (`nobody`, where the tests are root's), in `root`."""
+    nobody = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    (root / "run").mkdir()
+    (root / "auth.json").write_text("{}")
+    words = ["env", "-C", str(root), program]
+    if nobody:
+        for path in (root, root / "run", root / "auth.json"):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        ids = [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+        words = [find("setpriv"), *ids, *words]
+    words += ["--root", f"{root}/root", "--runroot", f"{root}/runroot", "--storage-driver", "vfs"]
+    # One user has one ID to give to files.
+    words += ["--storage-opt", "vfs.ignore_chown_errors=true", "--cgroup-manager", "cgroupfs"]
+    home = {
+        "HOME": str(root),
+        "XDG_RUNTIME_DIR": str(root / "run"),
+        "REGISTRY_AUTH_FILE": str(root / "auth.json"),
+    }
+    with _podman_service(Tool(*words, env=home), root, home) as engine:
+        yield engine
+
+
+@contextlib.contextmanager
+def _podman_service(client: Tool, root: Path, home: dict[str, str]) -> Iterator[Engine]:
+    url = f"unix://{root}/podman.sock"
     with daemon(
         [*client.command, "system", "service", "--time=0", url],
         ready=lambda: _answers(url),

@@ -183,7 +183,12 @@ def _platform(text: str) -> dict[str, str]:
 def _config(layers: Sequence[Layer], platform: str, command: Sequence[str]) -> bytes:
     document = {
         **_platform(platform),
-        "config": {"Cmd": list(command), "Env": ["PATH=/usr/bin:/bin"]},
+        # As the first process of a container, it would not hear of a gentler signal.
+        "config": {
+            "Cmd": list(command),
+            "Env": ["PATH=/usr/bin:/bin"],
+            "StopSignal": "SIGKILL",
+        },
         "rootfs": {"type": "layers", "diff_ids": [each.diff_id for each in layers]},
         "history": [{"created_by": f"layer {number}"} for number, _ in enumerate(layers)],
     }

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from compat.cri import Containerd
+from compat.cri import Runtime
 from compat.engines import Engine, claims, docker_image, runnable, seen, snapshot
 from compat.images import Image, index
 from compat.processes import Tool, killick_with
 from compat.registries import Registry
+from killick.errors import KillickError
 from killick.fleet.engines import cri, grpc
 from killick.observation import Workload
 from killick.platforms import Platform
@@ -228,7 +229,7 @@ class TestPodman:
 class TestContainerd:
     """containerd 1.6 over CRI."""
 
-    def test_before_and_after_the_move(self, on_containerd: Containerd, registry: Registry) -> None:
+    def test_before_and_after_the_move(self, on_containerd: Runtime, registry: Registry) -> None:
         name = f"{registry.host}/cri/golftrack"
         old = registry.push("cri/golftrack", OLD, "1.5")
         assert on_containerd.pull(f"{name}:1.5") == config_of(OLD)
@@ -260,7 +261,7 @@ class TestContainerd:
         assert gone["ListContainers.image_ref"] == [config_of(OLD)]
 
     def test_started_by_id_with_the_words_of_the_pod(
-        self, on_containerd: Containerd, registry: Registry
+        self, on_containerd: Runtime, registry: Registry
     ) -> None:
         name = f"{registry.host}/cri/words:1"
         registry.push("cri/words", runnable("words"), "1")
@@ -270,7 +271,7 @@ class TestContainerd:
         assert told.names[-2:] == (name, f"{name[:-2]}@{runnable('words').root.digest}")
 
     def test_nothing_but_questions_leave(
-        self, on_containerd: Containerd, monkeypatch: pytest.MonkeyPatch
+        self, on_containerd: Runtime, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         called = set()
         call = grpc.Calls.call
@@ -284,10 +285,45 @@ class TestContainerd:
         assert called <= {cri.VERSION, cri.LIST, cri.STATUS, cri.IMAGE}
 
 
+class TestCrio:
+    """CRI-O 1.34."""
+
+    def test_before_and_after_the_move(self, on_crio: Runtime, registry: Registry) -> None:
+        name = f"{registry.host}/crio/golftrack"
+        old = index(OLD, runnable("1.5, with the bug", "linux/arm64"))
+        registry.push("crio/golftrack", old, "1.5")
+        on_crio.pull(f"{name}:1.5")
+        container = on_crio.run("o-by-tag", f"{name}:1.5")
+        before = seen(on_crio.url, container)
+        # Both digests are names of the image; whichever comes first was frozen into the container.
+        both = sorted(f"{name}@{made.root.digest}" for made in (old, OLD))
+        config = config_of(OLD).removeprefix("sha256:")
+        frozen = {
+            "ContainerStatus.image_ref": [both[0]],
+            "ContainerStatus.image_id": [config],
+            "ListContainers.image_ref": [both[0]],
+            "ListContainers.image_id": [config],
+            "ImageStatus.id": [config],
+        }
+        assert claims(before) == frozen | {"ImageStatus.repo_digests": both}
+        assert before.image == f"{name}:1.5"
+        assert before.platform == Platform("linux", "amd64")
+        assert before.workload == Workload("Pod", "o-by-tag-pod", "shop")
+        assert snapshot(on_crio.url).engine == "cri-o"
+
+        registry.push("crio/golftrack", NEW, "1.5")
+        on_crio.pull(f"{name}:1.5")
+        after = seen(on_crio.url, container)
+        assert claims(after) == frozen
+        assert (after.image, after.state) == (f"{name}:1.5", "running")
+        with pytest.raises(KillickError, match="in use"):
+            on_crio.remove_image(config)
+
+
 def test_one_scan_of_three_engines(
     on_docker: Engine,
     on_podman: Engine,
-    on_containerd: Containerd,
+    on_containerd: Runtime,
     home: dict[str, str],
     tmp_path: Path,
 ) -> None:

@@ -1,4 +1,4 @@
-"""golftrack:1.5, overwritten while it runs on four kinds of engines at once: who runs what?
+"""golftrack:1.5, overwritten while it runs on five kinds of engines at once: who runs what?
 
 Every container's answer is compared with what this test itself had it run: right, or unknown.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from compat.cri import Containerd
+from compat.cri import Runtime
 from compat.engines import Engine, runnable
 from compat.images import Blob, Image, image, index
 from compat.kube import Cluster
@@ -106,11 +106,13 @@ def fleet(
     story: Story,
     on_docker: Engine,
     on_podman: Engine,
-    on_containerd: Containerd,
+    on_containerd: Runtime,
+    on_crio: Runtime,
     on_kubernetes: Cluster,
 ) -> Iterator[dict[str, dict[str, Any]]]:
     """Play the story on all engines; yield each container's answer by its name."""
-    _add(story, on_docker.url, on_podman.url, on_containerd.url, "kube://test")
+    runtimes = {"cri": on_containerd, "crio": on_crio}
+    _add(story, on_docker.url, on_podman.url, on_containerd.url, on_crio.url, "kube://test")
     on_kubernetes.kubeconfig(Path(story.killick.env["KUBECONFIG"]))
     story.registry.push("story/golftrack", story.old, "1.5")
     story.registry.push("other/golftrack", story.old, "stable")
@@ -118,18 +120,13 @@ def fleet(
     story.registry.push("mirror/golftrack", mirrored, "1.5")
     for label, engine in (("docker", on_docker), ("podman", on_podman)):
         _before(story, label, engine)
-    on_containerd.pull(story.tag)
-    on_containerd.run("cri-before", story.tag)
-    story.runs("cri-before", story.old)
+    for label, runtime in runtimes.items():
+        _before_on_cri(story, label, runtime)
     story.registry.push("story/golftrack", story.new, "1.5")
     for label, engine in (("docker", on_docker), ("podman", on_podman)):
         _after(story, label, engine)
-    on_containerd.pull(story.tag)
-    on_containerd.run("cri-after", story.tag)
-    on_containerd.pull(f"{story.name}@{story.old.root.digest}")
-    on_containerd.run("cri-old-digest", f"{story.name}@{story.old.root.digest}")
-    story.runs("cri-after", story.new)
-    story.runs("cri-old-digest", story.old)
+    for label, runtime in runtimes.items():
+        _after_on_cri(story, label, runtime)
     _pods(story, on_kubernetes)
     pinned = f"{story.name}@{story.old.root.digest}"
     story.killick.run("flag", pinned, "--id", CVE, "--fixed-by", story.tag)
@@ -141,7 +138,7 @@ def fleet(
 
 
 def _add(story: Story, *urls: str) -> None:
-    names = ("docker1", "podman1", "containerd1", "cluster1")
+    names = ("docker1", "podman1", "containerd1", "crio1", "cluster1")
     engines = {name: {"url": url} for name, url in zip(names, urls, strict=True)}
     folder = Path(story.killick.env["KILLICK_CONFIG"]).parent
     (folder / "fleet.json").write_text(json.dumps({"engines": engines}))
@@ -194,6 +191,26 @@ def _after(story: Story, label: str, engine: Engine) -> None:
     story.runs(f"{label}-loaded", story.old)
 
 
+def _before_on_cri(story: Story, label: str, runtime: Runtime) -> None:
+    mirror = f"{story.registry.host}/mirror/golftrack:1.5"
+    for how, reference in (("before", story.tag), ("mirror", mirror)):
+        identifier = runtime.pull(reference)
+        runtime.run(f"{label}-{how}", reference)
+        story.runs(f"{label}-{how}", story.old)
+    runtime.run(f"{label}-id", identifier)
+    story.runs(f"{label}-id", story.old)
+
+
+def _after_on_cri(story: Story, label: str, runtime: Runtime) -> None:
+    runtime.pull(story.tag)
+    runtime.run(f"{label}-after", story.tag)
+    story.runs(f"{label}-after", story.new)
+    pinned = f"{story.name}@{story.old.root.digest}"
+    runtime.pull(pinned)
+    runtime.run(f"{label}-old-digest", pinned)
+    story.runs(f"{label}-old-digest", story.old)
+
+
 def _pods(story: Story, cluster: Cluster) -> None:
     """Make a pod for each form in which nodes report images."""
     cluster.namespace("golf")
@@ -219,8 +236,35 @@ def _pods(story: Story, cluster: Cluster) -> None:
         }
         cluster.status("golf", name, {"phase": "Running", "containerStatuses": [status]})
         story.runs(f"golf/{name}/app", made)
+    _volumes(story, cluster)
     cluster.pod("golf", "pending", {"containers": [{"name": "app", "image": story.tag}]})
     story.truth["golf/pending/app"] = "nothing yet"
+
+
+def _volumes(story: Story, cluster: Cluster) -> None:
+    """Make a pod with the old image as a volume, by tag; its status tells what was mounted."""
+    container = {
+        "name": "app",
+        "image": "registry.invalid/app@" + story.registry.push("other/app", runnable("app"), "1"),
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    volume = {"name": "data", "image": {"reference": story.tag, "pullPolicy": "IfNotPresent"}}
+    cluster.pod("golf", "volume", {"containers": [container], "volumes": [volume]})
+    mounted = {"imageRef": f"{story.name}@{story.old.root.digest}"}
+    status = {
+        "name": "app",
+        "image": container["image"],
+        "imageID": container["image"],
+        "containerID": "containerd://volume",
+        "ready": True,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": "2026-11-01T12:00:00Z"}},
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data", "volumeStatus": {"image": mounted}}
+        ],
+    }
+    cluster.status("golf", "volume", {"phase": "Running", "containerStatuses": [status]})
+    story.runs("golf/volume/data", story.old)
 
 
 def _all(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -285,6 +329,51 @@ def test_nothing_has_to_be_asked_twice(story: Story, fleet: dict[str, dict[str, 
     for name, found in fleet.items():
         assert again[name]["config"] == found["config"], name
         assert again[name]["status"] == found["status"], name
+
+
+def test_names_that_are_gone_change_no_answer(
+    story: Story,
+    fleet: dict[str, dict[str, Any]],
+    on_docker: Engine,
+    on_podman: Engine,
+    on_containerd: Runtime,
+) -> None:
+    """Every name of the old image is removed by force, and all is pruned that can be."""
+    old = config_of(story.old)
+    found = json.loads(on_docker.tool.run("image", "inspect", old))[0]
+    on_docker.tool.run("rmi", "-f", *found["RepoTags"], *found["RepoDigests"])
+    on_podman.tool.run("untag", old.removeprefix("sha256:"))
+    for engine in (on_docker, on_podman):
+        engine.tool.run("image", "prune", "-f")
+        (left,) = json.loads(engine.tool.run("image", "inspect", old.removeprefix("sha256:")))
+        assert left["RepoTags"] == left["RepoDigests"] == []
+    on_containerd.remove_image(old)
+    again = {c["name"]: c for c in _all(story.ask())}
+    for name, before in fleet.items():
+        kept = ("config", "row", "status")
+        assert [again[name][key] for key in kept] == [before[key] for key in kept], name
+
+
+def test_an_image_without_an_index(
+    story: Story, on_podman: Engine, on_containerd: Runtime, on_crio: Runtime
+) -> None:
+    old, new = runnable("single 1.5, with the bug"), runnable("single 1.5, with the fix")
+    tag = f"{story.registry.host}/single/golftrack:1.5"
+    for name, made in (("single-old", old), ("single-new", new)):
+        story.registry.push("single/golftrack", made, "1.5")
+        _pull(on_podman, tag)
+        on_podman.run(name, tag)
+        for runtime in (on_containerd, on_crio):
+            runtime.pull(tag)
+            runtime.run(name, tag)
+    rows = story.killick.json("where", tag, "--json")["digests"]
+    on_podman.remove("single-old", "single-new")
+    assert [row["digest"] for row in rows] == [new.root.digest, old.root.digest]
+    expected = (("single-new", "current"), ("single-old", "behind"))
+    for row, (name, status) in zip(rows, expected, strict=True):
+        told = [(c["host"], c["name"], c["status"]) for c in row["containers"]]
+        hosts = ("containerd1", "crio1", "podman1")
+        assert told == [(host, name, status) for host in hosts]
 
 
 def test_a_registry_without_history(

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from killick.memory import MemoryRegistry
-from killick.observation import Claim, Container, Sightings, Snapshot, Workload
+from killick.observation import Claim, Claimable, Container, Sightings, Snapshot, Workload
 from killick.platforms import Platform
+from killick.rights import ANONYMOUS
 from killick.store import Store
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -61,6 +62,30 @@ def seen(keeper, words):
 
 def test_it_is_a_capability(keeper):
     assert isinstance(keeper, Sightings)
+
+
+def test_a_host_is_whose_account_claims_it_first(keeper):
+    assert isinstance(keeper, Claimable)
+    assert keeper.claim("web1", "ana") == "ana"
+    assert keeper.claim("web1", "eve") == "ana"
+    assert keeper.claim("web2", "eve") == "eve"
+    keeper.report(snapshot(container()))
+    keeper.forget("web1")
+    assert keeper.claim("web1", "eve") == "eve"
+
+
+def test_who_has_no_account_keeps_nobody_out(keeper):
+    assert keeper.claim("web1", ANONYMOUS) == ANONYMOUS
+    assert keeper.claim("web1", "ana") == "ana"
+    assert keeper.claim("web1", ANONYMOUS) == "ana"
+
+
+def test_the_first_sightings_can_be_left_out(keeper):
+    keeper.report(snapshot(*(container(f"c{n:04}") for n in range(1203))))
+    found = [s.container.id for s in keeper.sightings(OLD)]
+    assert len(set(found)) == len(found) == 1203
+    for skip in (0, 1, 499, 500, 501, 1202, 1203, 5000):
+        assert [s.container.id for s in keeper.sightings(OLD, skip)] == found[skip:]
 
 
 def test_nothing_is_known_at_first(keeper):

@@ -14,25 +14,24 @@ from pathlib import Path
 from faults import crash, served_crash, tracing
 from faults.machine import need
 from faults.operations import operations
-from faults.processes import Served, run
+from faults.processes import run
 from faults.promises import problems
-from faults.pushing import SCRIPTS, Calls, NotAcknowledged
+from faults.pushing import Calls, NotAcknowledged
 from faults.results import row
 
 SHORT = 6
 SERVED_SHORT = 5
 WORKERS = 4
 """Tries at a time: more than cores, as they mostly wait, for strace and the disk."""
-FAULTS = {
-    "EIO": tracing.SYNCS,
-    "ENOSPC": ("write", "pwrite64", "mkdir", "rename"),
-    "EDQUOT": ("write", "pwrite64"),
-}
+ROOM = ("write", "pwrite64", "mkdir", "rename")
+FAULTS = {"EIO": tracing.SYNCS, "ENOSPC": ROOM, "EDQUOT": ROOM}
+TURNS = {"ENOSPC": 0, "EDQUOT": 1}
+"""Where every point is tried, these take turns: one way of having no room is as the other."""
 
 
 def disk_errors(world, rows, scale):
     """Fail the durable steps of each command, and of a registry under a push."""
-    need("strace")
+    need("strace", "pgrep", root=True)
     for error, wanted in FAULTS.items():
         with row(f"{error}: commands", rows) as found:
             _commands(world, found, scale, (error, wanted))
@@ -45,7 +44,7 @@ def _commands(world, found, scale, fault):
     cases = [
         (operation, step)
         for operation in scale.some(operations(world))
-        for step in tracing.sample(crash.dry_run(world, operation, wanted), scale.most(SHORT))
+        for step in _chosen(crash.dry_run(world, operation, wanted), scale.most(SHORT), error)
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
         tried = pool.map(lambda case: _failing(world, *case, error), cases)
@@ -53,19 +52,27 @@ def _commands(world, found, scale, fault):
             found.point(f"{operation.name}, {error} at {step}", said)
 
 
+def _chosen(steps, most, error):
+    if most is None and error in TURNS:
+        return steps[TURNS[error] :: 2]
+    return tracing.sample(steps, most)
+
+
 def _registry(world, found, scale, fault):
     error, wanted = fault
     cases = [
-        (name, step)
-        for name, script in scale.some(list(SCRIPTS.items()))
-        for step in tracing.sample(
-            served_crash.dry_run(world, script, wanted, tracing.of_files), scale.most(SERVED_SHORT)
+        (way, step)
+        for way in scale.some(served_crash.WAYS)
+        for step in _chosen(
+            served_crash.dry_run(world, way, wanted, tracing.of_files),
+            scale.most(SERVED_SHORT),
+            error,
         )
     ]
     with ThreadPoolExecutor(WORKERS) as pool:
-        tried = pool.map(lambda c: _served_failing(world, SCRIPTS[c[0]], c[1], error), cases)
-        for (name, step), (struck, said) in zip(cases, tried, strict=True):
-            found.point(f"serve, {name}, {error} at {step}", said, struck=struck)
+        tried = pool.map(lambda case: _served_failing(world, *case, error), cases)
+        for (way, step), (struck, said) in zip(cases, tried, strict=True):
+            found.point(f"serve, {way.name}, {error} at {step}", said, struck=struck)
 
 
 def _failing(world, operation, step, error):
@@ -100,18 +107,17 @@ def _harmless(call, root):
     return re.search(rf"{re.escape(str(root))}/[^/>\"]+[>\"]", call) is not None
 
 
-def _served_failing(world, script, step, error):
+def _served_failing(world, way, step, error):
     """Fail one step of a running registry; it has to go on, without being started again."""
     root = world.fresh(world.served)
     log = Path(f"{root}.trace")
-    prefix = tracing.strace(log, inject=tracing.failing(step, error))
     found, promised = [], []
-    with Served(root, prefix) as server:
+    with served_crash.traced(root, way, tracing.failing(step, error)) as server:
         if server.port is None:  # it could not open its store, and says so
             found += _refused_to_start(server)
         else:
             calls = Calls(server.port)
-            found += _refused(server, calls, script)
+            found += _refused(server, calls, way.script)
             promised = calls.promised
         if "Traceback" in server.said:
             found.append(f"a traceback: {server.said[-400:]}")

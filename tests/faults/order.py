@@ -16,7 +16,7 @@ from pathlib import Path
 from faults import tracing
 from faults.machine import need
 from faults.operations import operations
-from faults.processes import run
+from faults.processes import Served, run
 from faults.pushing import SCRIPTS
 from faults.results import row
 from faults.served_crash import calling
@@ -127,7 +127,8 @@ def order(world, rows, scale):
         for name, script in scale.some(list(SCRIPTS.items())):
             root = world.fresh(world.served)
             log = Path(f"{root}.trace")
-            calling(root, script, tracing.strace(log, CALLS))
+            with Served(root, tracing.strace(log, CALLS)) as server:
+                calling(server, script)
             found.point(f"serve, {name}", _look(root, log, at_end=False))
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def run(words, store, prefix=()):
     try:
         out, err = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        _end_group(process)
+        _end_all(process)
         out, err = process.communicate()
         return Ended(-signal.SIGALRM, out, err)
     return Ended(process.returncode, out, err)
@@ -126,17 +127,11 @@ class Served:
     @property
     def processes(self):
         """The numbers of its processes."""
-        found = subprocess.run(
-            ["pgrep", "--pgroup", str(self._process.pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return [int(number) for number in found.stdout.split()]
+        return _session(self._process)
 
     def kill(self):
-        """Kill all of its processes at once, as they are."""
-        _end_group(self._process)
+        """Kill all of its processes, as they are."""
+        _end_all(self._process)
 
     def stop(self):
         """Tell it to stop, and see that it is gone."""
@@ -144,7 +139,7 @@ class Served:
             os.killpg(self._process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        _end_group(self._process)
+        _end_all(self._process)
         self._listener.join(5)
         self._process.stdout.close()
 
@@ -155,8 +150,23 @@ class Served:
         self.stop()
 
 
-def _end_group(process):
-    """Kill what is left of a process that we started, and of its children."""
+def _session(process):
+    """Return the numbers of a process that we started and of all that it started itself.
+
+    A server's workers have process groups of their own, but no sessions.
+    """
+    words = ["pgrep", "--session", str(process.pid)]
+    found = subprocess.run(words, capture_output=True, text=True, check=False)
+    return [int(number) for number in found.stdout.split()]
+
+
+def _end_all(process):
+    """Kill what is left of a process that we started, and then of all that it started itself."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    while left := _session(process):
+        for number in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.005)

@@ -1,9 +1,15 @@
-"""kill -9 of a registry at every durable step of taking a push; then it is started again."""
+"""kill -9 of a registry at every durable step of taking a push; then it is started again.
+
+Under strace each call of a process is stopped at, which makes the start of a server slow. So its
+steps while it starts are tried once, and for each script of calls those that come after.
+"""
 
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +17,7 @@ from faults import tracing
 from faults.machine import need
 from faults.processes import Served
 from faults.promises import problems
-from faults.pushing import SCRIPTS, Calls, NotAcknowledged
+from faults.pushing import SCRIPTS, Calls, NotAcknowledged, whole
 from faults.results import row
 
 SHORT = 12
@@ -21,52 +27,78 @@ RESTART_WITHIN = 30.0
 """Seconds, on a busy machine; how fast it is has a test of its own (`restart`)."""
 
 
+@dataclass(frozen=True)
+class Way:
+    """What is tried: the steps of a registry under a script, or those of its start (`starts`)."""
+
+    name: str
+    script: Callable
+    starts: bool = False
+
+
+WAYS = [Way("start", whole, starts=True), *(Way(*each) for each in SCRIPTS.items())]
+
+
 def served_crash_points(world, rows, scale):
-    """Kill the registry at its durable steps, under each script of calls."""
-    need("strace")
-    for name, script in scale.some(list(SCRIPTS.items())):
-        with row(f"kill -9: serve, {name}", rows) as found:
-            points = dry_run(world, script)
+    """Kill the registry at its durable steps, at its start and under each script of calls."""
+    need("strace", "pgrep", root=True)
+    for way in scale.some(WAYS):
+        with row(f"kill -9: serve, {way.name}", rows) as found:
+            points = dry_run(world, way)
             chosen = tracing.sample(points, scale.most(SHORT))
             with ThreadPoolExecutor(WORKERS) as pool:
-                tried = pool.map(partial(_kill, world, script), chosen)
+                tried = pool.map(partial(_kill, world, way), chosen)
                 for step, (struck, said) in zip(chosen, tried, strict=True):
-                    found.point(f"{name}, {step}", said, struck=struck)
+                    found.point(f"{way.name}, {step}", said, struck=struck)
             found.note = f"{found.struck} struck, of {len(points)} durable steps"
 
 
-def dry_run(world, script, wanted=tracing.DURABLE, only=lambda log, found: found):
+def dry_run(world, way, wanted=tracing.DURABLE, only=lambda log, found: found):
     """Serve and push without a fault; return the steps that the server makes.
 
     `only(log, found)` says which of those that were found are of interest.
     """
     root = world.fresh(world.served)
     log = Path(f"{root}.trace")
-    with Served(root, tracing.strace(log)) as server:
-        script(Calls(server.port))
+    with traced(root, way) as server:
+        if not way.starts:
+            way.script(Calls(server.port))
     shutil.rmtree(root)
     return only(log, tracing.steps(log, wanted))
 
 
-def calling(root, script, prefix=()):
-    """Serve, call until something fails or all is done; return the caller, and which it was."""
-    done = False
-    with Served(root, prefix) as server:
-        calls = Calls(server.port)
-        if server.port is not None:
-            with suppress(NotAcknowledged):
-                script(calls)
-                done = True
+@contextmanager
+def traced(root, way, inject=None):
+    """Serve under strace, from the beginning if the start is what is tried; yield the server."""
+    log = Path(f"{root}.trace")
+    if way.starts:
+        with Served(root, tracing.strace(log, inject=inject)) as server:
+            yield server
+        return
+    with Served(root) as server, tracing.looking_at(server.processes, log, inject) as over:
+        yield server
+        server.stop()
+        over()
+
+
+def calling(server, script):
+    """Call until something fails or all is done; return the caller, and which it was."""
+    calls, done = Calls(server.port), False
+    if server.port is not None:
+        with suppress(NotAcknowledged):
+            script(calls)
+            done = True
     return calls, done
 
 
-def _kill(world, script, step):
+def _kill(world, way, step):
     root = world.fresh(world.served)
     log = Path(f"{root}.trace")
-    calls, done = calling(root, script, tracing.strace(log, inject=tracing.killed(step)))
+    with traced(root, way, tracing.killed(step)) as server:
+        calls, done = calling(server, way.script)
     before = world.served.before
     found = list(problems(root, before, calls.promised, calls.may))
-    found += push_again(root, before, script)
+    found += push_again(root, before, way.script)
     log.unlink()
     shutil.rmtree(root)
     return not done, found

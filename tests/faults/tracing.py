@@ -1,7 +1,10 @@
 """strace: which durable steps a process makes, and a fault at the Nth of them."""
 
 import re
+import subprocess
+import time
 from collections import Counter
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +40,38 @@ def strace(log: Path, calls=DURABLE, inject=None):
     words = ["strace", "-f", "-qq", "-y", "-s", "48", "-o", str(log)]
     words += ["-e", f"trace={','.join(calls)}", "-e", "signal=none"]
     return words if inject is None else [*words, "-e", f"inject={inject}"]
+
+
+@contextmanager
+def looking_at(processes, log: Path, inject=None):
+    """Look at processes that run already, all of their threads, and those that they start.
+
+    Yields what waits until they are all gone.
+    """
+    words = strace(log, inject=inject)
+    for number in processes:
+        words += ["-p", str(number)]
+    tracer = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    try:
+        while tracer.poll() is None and not all(map(_is_traced, _threads(processes))):
+            time.sleep(0.005)
+        yield lambda: tracer.wait(60)
+    finally:
+        tracer.terminate()
+        tracer.wait()
+
+
+def _threads(processes):
+    for number in processes:
+        with suppress(OSError):  # it may have ended
+            yield from Path(f"/proc/{number}/task").iterdir()
+
+
+def _is_traced(task):
+    try:
+        return "TracerPid:\t0\n" not in (task / "status").read_text()
+    except OSError:
+        return True
 
 
 def attached(log: Path, thread, inject=None):

@@ -154,6 +154,38 @@ def test_with_all_known_nothing_is_left_open(dice):
         assert verdict.status != "unknown" or any(not f.certain for f in verdict.findings)
 
 
+@given(st.randoms(use_true_random=False))
+def test_what_a_later_index_still_holds_is_unchanged_here(dice):
+    """Rebuilt is one platform, and the other's image is listed again: as it is, or packed anew."""
+    world = World()
+    images = world.images
+    kept = images.config("kept", AMD64)
+    manifest = images.manifest(kept)
+    again = images.manifest(kept, "zstd") if dice.random() < 0.5 else manifest
+    indexes = [
+        images.index([(m, AMD64), (images.manifest(images.config(note, ARM64)), ARM64)], note)
+        for m, note in ((manifest, "old"), (again, "new"))
+    ]
+    between = [
+        images.manifest(images.config(f"other {n}", AMD64)) for n in range(dice.randint(0, 3))
+    ]
+    images.teach(world.registry)
+    for digest in (indexes[0], *between, indexes[1]):
+        world.move(digest)
+    old, new = indexes
+    told = dice.choice(([old], [f"{NAME}@{old}", kept], [old, manifest], [kept, manifest, old]))
+    verdict = world.judge(container(*told))
+    assert (verdict.status, verdict.held.digest) == ("unchanged-here", old)
+    assert (verdict.behind_by, verdict.config) == (len(between) + 1, kept)
+    # Who tells the new one, or nothing that tells the two apart, runs what the tag points to.
+    for told in ([new], [f"{NAME}@{new}", kept], [kept]):
+        verdict = world.judge(container(*told))
+        assert (verdict.status, verdict.held.digest, verdict.behind_by) == ("current", new, 0)
+    # Of the platform that was rebuilt, the old one is behind.
+    verdict = world.judge(container(old, platform=ARM64))
+    assert (verdict.status, verdict.behind_by) == ("behind", len(between) + 1)
+
+
 def _candidates(made, found):
     """Yield the images that the words of a container allow, by its own platform or any."""
     for claim in found.claims:

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from fleets import AMD64, ARM64, NAME, NOBODY, OTHER, TAG, World, container, snapshot
+from fleets import AMD64, ARM64, NAME, NOBODY, OTHER, START, TAG, World, container, snapshot
 from killick.digest import Digest
 from killick.fleet.derived import Bases
+from killick.fleet.lore import Lore
 from killick.fleet.next_step import next_steps
-from killick.fleet.running import find
+from killick.fleet.past import Held
+from killick.fleet.running import Finder, find
 from killick.fleet.where import where
 from killick.fleet.words import read
 from killick.manifest import BASE_DIGEST
@@ -123,6 +125,20 @@ def test_without_a_platform_all_candidates_must_agree():
     story.say(story.images.documents[story.old].children()[0].digest, "affected")
     found = container(f"{NAME}@{story.old}", platform=None)
     assert story.judge(found).status == "unknown"
+
+
+def test_one_of_two_candidates_that_the_tag_still_has_leaves_it_unknown():
+    """An index may list two images for one platform; which of them runs is not told."""
+    world = World()
+    made = world.images
+    first, second = (made.manifest(made.config(label, AMD64)) for label in ("first", "second"))
+    both = made.index([(first, AMD64), (second, AMD64)])
+    made.teach(world.registry)
+    world.move(both)
+    world.move(first)
+    assert status(world, f"{NAME}@{both}") == ("unknown", "exact")
+    assert status(world, f"{NAME}@{both}", second) == ("behind", "exact")
+    assert status(world, f"{NAME}@{both}", first) == ("current", "exact")
 
 
 def test_a_mirror_that_compresses_anew_runs_the_same(story):
@@ -346,3 +362,58 @@ def test_a_tag_nobody_recorded_leaves_it_unknown(story):
     view = story.view()
     found = container(story.old_configs[0], image=f"{Name.parse('shop')}:9")
     assert view.by_its_own_tag(view.look(snapshot(found), found)).verdict.status == "unknown"
+
+
+def test_a_newer_digest_that_nobody_looked_at_may_be_it_as_well(story):
+    """A config alone does not say by which index it came, and one of these was never seen."""
+    later = story.images.index([(story.images.manifest(story.old_configs[0]), AMD64)], "later")
+    story.move(later)
+    verdict = story.judge(container(story.old_configs[0]))
+    assert (verdict.status, verdict.held.digest, verdict.behind_by) == ("unknown", story.old, None)
+    assert status(story, story.old, story.old_configs[0]) == ("behind", "exact")
+
+
+def test_what_only_a_local_name_had_is_behind_nothing():
+    world = World()
+    made = world.images
+    mine, theirs = (made.manifest(made.config(label, AMD64)) for label in ("mine", "theirs"))
+    made.teach(world.registry)
+    world.move(theirs)
+    beside = Held(mine, START, None, "local", None)
+    past = replace(world.past(), held=(*world.past().held, beside))
+    view, found = world.view(), container(mine)
+    verdict = view.against(view.look(snapshot(found), found), past).verdict
+    assert (verdict.status, verdict.behind_by) == ("third-build", None)
+    assert verdict.held.source == "local"
+
+
+def test_one_vulnerability_that_is_open_outweighs_another_that_is_fixed(story):
+    story.say(story.old, "fixed", "CVE-2026-1")
+    story.say(story.old, "affected", "CVE-2026-2")
+    verdict = story.judge(container(story.old))
+    assert (verdict.status, verdict.words) == ("affected", "affected CVE-2026-2")
+
+
+def test_of_several_images_that_it_may_have_come_by_none_is_named(story):
+    made = story.images
+    config = made.config("elsewhere", AMD64)
+    manifest = made.manifest(config)
+    one, two = (made.index([(manifest, AMD64)], note) for note in ("one", "two"))
+    made.teach(story.registry)
+    for claimed in ([config], [one, two], [config, one, two]):
+        verdict = story.judge(container(*claimed))
+        assert (verdict.status, verdict.digest, verdict.config) == ("third-build", None, config)
+    assert story.judge(container(config, one)).digest == one
+
+
+def test_what_was_found_is_forgotten_when_something_is_learned(story):
+    lore = Lore(story.registry)
+    finder, made = Finder(lore), story.images
+    config = made.config("later", AMD64)
+    manifest = made.manifest(config)
+    words = read(container(manifest))
+    assert finder.find(words, AMD64).config is None
+    made.teach(story.registry)
+    assert finder.find(words, AMD64).config is None  # nobody has said that there is more to know
+    lore.forget()
+    assert finder.find(words, AMD64).config == config

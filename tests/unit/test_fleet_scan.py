@@ -85,6 +85,45 @@ def test_no_more_than_so_many_are_asked_at_once():
     assert most <= 4
 
 
+def test_the_dead_do_not_wait_for_each_other(monkeypatch):
+    """All of them are asked before the first one's time is over: it is that time, once."""
+    monkeypatch.setattr(scanning, "_SLOW", 0.001)
+    lock, asked, release = threading.Lock(), [], threading.Event()
+
+    def hang(host):
+        with lock:
+            asked.append(host)
+            if len(asked) == 200:
+                release.set()
+        assert release.wait(60)
+
+    hosts = [f"dead-{n}" for n in range(200)]
+    found = list(scan([Engine(host, lambda host=host: hang(host)) for host in hosts], seconds=60))
+    assert sorted(asked) == sorted(hosts)
+    assert [snapshot.failure for snapshot in found] == [None] * 200
+
+
+def test_only_so_many_are_talked_to_at_once_as_long_as_they_answer():
+    lock, now, most, release = threading.Lock(), 0, 0, threading.Event()
+    stopped = [0.0]  # a clock that stands still: nobody is slow
+
+    def count():
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+            if now == scanning.BRISK:
+                release.set()
+        assert release.wait(60)
+        with lock:
+            now -= 1
+
+    engines = [Engine(str(n), count) for n in range(scanning.BRISK + 50)]
+    found = list(scan(engines, seconds=60, clock=lambda: stopped[0]))
+    assert len(found) == scanning.BRISK + 50
+    assert most == scanning.BRISK
+
+
 @pytest.mark.parametrize("parallel", [1, 50])
 def test_real_sockets(parallel, tmp_path):
     with serving(docker("a", "b")) as one, serving(docker("c")) as two:

@@ -43,21 +43,26 @@ def read(repository: Repository, name: Name, digests: Iterable[Digest]) -> Itera
         listed = repository.referrers(digest, openvex.MEDIA_TYPE)
         for d in islice(listed, MOST_DOCUMENTS):
             try:
-                vex = _document(repository, d, digest)
+                vex = document_in(repository, d)
             except (ContentError, NotFound):
                 continue
-            if vex is not None:
+            if vex is not None and vex.subject == digest:
                 yield Advisory(vex, f"{REGISTRY}{name}")
 
 
-def _document(repository: Repository, d: Descriptor, subject: Digest) -> Vex | None:
+def document_in(repository: Repository, d: Descriptor) -> Vex | None:
+    """Return the document that a referrer brings; None where it is attached to nothing, or none.
+
+    Raises:
+        NotFound: it is not there.
+        ContentError: it is no such document.
+        KillickError: the registry can't be asked.
+    """
     document = fetch(repository, d.plain())
-    if not isinstance(document, Manifest) or document.subject is None:
-        return None
-    if document.subject.digest != subject or len(document.layers) != 1:
+    if not isinstance(document, Manifest) or document.subject is None or len(document.layers) != 1:
         return None
     raw = fetch_bytes(repository, document.layers[0], openvex.MOST_BYTES)
-    return openvex.parse(raw, subject)
+    return openvex.parse(raw, document.subject.digest)
 
 
 def attach(repository: Repository, subject: Digest, vex: Vex) -> Descriptor:

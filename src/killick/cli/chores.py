@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from killick.cli.said import count_said
 from killick.moments import rfc3339
 
 if TYPE_CHECKING:
@@ -52,6 +53,16 @@ def chores_of(configuration: Configuration, store: Store) -> Chores:
             ),
             Chore(
                 "scrub", stated.scrub or None, lambda shift: scrub(store, shift, stated.scrub_rate)
+            ),
+            Chore(
+                "reports",
+                timedelta(hours=1) if stated.reports else None,
+                lambda _: {"hosts": store.forget_silent(stated.reports) if stated.reports else 0},
+            ),
+            Chore(
+                "advisories",
+                stated.advisories or None,
+                lambda shift: count_said(store, shift),
             ),
             Chore(
                 "uploads",

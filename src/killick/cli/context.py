@@ -42,6 +42,8 @@ class Session:
         self.now: datetime = utc_now()
         self.access: dict[str, Any] = {}
         self.stated_progress: str | None = None
+        self.hurry: float | None = None
+        """After how many seconds a registry counts as silent, for commands that can do without."""
         self._open = ExitStack()
         self._registries: dict[str, RemoteRegistry] = {}
 
@@ -147,7 +149,15 @@ class Session:
             key=key,
             insecure_skip_verify=stated.get("insecure_skip_verify", False),
             credentials=self.credentials,
+            **self._haste,
         )
+
+    @property
+    def _haste(self) -> dict[str, Any]:
+        """What of `Access` is otherwise where nobody wants to wait for long."""
+        if self.hurry is None:
+            return {}
+        return {"attempts": 2, "patience": self.hurry, "timeout": self.hurry}
 
 
 def access_options(function: Decorated) -> Decorated:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING
 
 from killick.cli import attached
@@ -13,7 +12,6 @@ from killick.cli.knowing import Knowing
 from killick.cli.printing import note
 from killick.errors import KillickError
 from killick.fleet.derived import Bases
-from killick.fleet.running import find
 from killick.fleet.view import View
 from killick.fleet.where import Report, order, where
 from killick.fleet.words import Words, read
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from killick.fleet.view import Judged
     from killick.names import Name, Tag
     from killick.observation import Snapshot
-    from killick.platforms import Platform
 
 _Wanted = dict["Digest", tuple["Name", ...]]
 
@@ -48,7 +45,7 @@ def judge_all(session: Session, seen: Sequence[Snapshot], *, offline: bool) -> l
         knowing.learner.images(recent)
     seen = _learn_all(knowing, seen, words)
     tell_unreachable(knowing)
-    view = View(knowing.lore, knowing.advice(), knowing.past)
+    view = View(knowing.lore, knowing.advice(), knowing.past, knowing.finder)
     judged = [view.by_its_own_tag(view.look(s, c)) for s in seen for c in s.containers]
     return sorted(judged, key=order)
 
@@ -67,7 +64,7 @@ def where_all(
     if derived and not knowing.offline:
         knowing.learner.configs(_places(words) | own)
     tell_unreachable(knowing)
-    view = View(knowing.lore, knowing.advice(), knowing.past)
+    view = View(knowing.lore, knowing.advice(), knowing.past, knowing.finder)
     bases = Bases(knowing.lore, [held.digest for held in past.held]) if derived else None
     return where(view, past, seen, bases)
 
@@ -81,15 +78,11 @@ def _learn_all(
     """
     _learn_claims(knowing, words, place)
 
-    @cache
-    def is_found(words: Words, platform: Platform | None) -> bool:
-        return bool(find(knowing.lore, words, platform).configs)
-
     lacking = [
         container
         for snapshot in seen
         for container in snapshot.containers
-        if not is_found(read(container), container.platform)
+        if not knowing.finder.find(read(container), container.platform).configs
     ]
     if not lacking:
         return list(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from killick.observation import Workload
 
 NOTHING = "-"
+_LONG = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 STOPPED = frozenset({"created", "dead", "exited", "removing", "stopped"})
 """States of containers that don't run; others (also unknown ones) may."""
 
@@ -72,7 +74,7 @@ def fields(judged: Judged, *, full: bool) -> Mapping[str, str]:
     return {
         "Host": one_line(judged.seen.host),
         "Container": one_line(named(judged)),
-        "Image": one_line(container.image),
+        "Image": one_line(container.image if full else _LONG.sub(r"\1", container.image)),
         "Digest": NOTHING if digest is None else str(digest) if full else digest.short,
         "Tagged": ", ".join(judged.tags) or NOTHING,
         "State": one_line(container.state),

@@ -19,6 +19,7 @@ from killick.fleet.advice import Advice
 from killick.fleet.learning import JOBS, Learner
 from killick.fleet.lore import Lore
 from killick.fleet.past import Held, Past, Records, join
+from killick.fleet.running import Finder
 from killick.names import DEFAULT_TAG, Tag
 from killick.repository import Cause
 
@@ -45,6 +46,7 @@ class Knowing:
         self.store, writable = _store(session)
         self.offline = offline or not writable
         self.lore = Lore(self.store)
+        self.finder = Finder(self.lore)
         self.learner = Learner(self.lore, session.remote)
         self._lock = threading.Lock()
         self._told: dict[Series, list[Move] | None] = {}

@@ -7,6 +7,9 @@ exact values for programs (`45200000`).
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -103,6 +106,30 @@ def show_document(document: Mapping[str, object], style: Style, plain: Iterable[
         write([to_json(document)])
     else:
         write([parse_template(style.form, document).render(Record(document))])
+
+
+def fitted(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines broken between words to fit the terminal, if there is one; the rest indented.
+
+    A line end within a line says where it is broken on any terminal, and is a space elsewhere.
+    """
+    if not sys.stdout.isatty():
+        yield from (line.replace("\n", " ") for line in lines)
+        return
+    width = shutil.get_terminal_size().columns
+    for line in (part for whole in lines for part in whole.split("\n")):
+        bare = line.lstrip()
+        indent = " " * (len(line) - len(bare))
+        wrapped = textwrap.wrap(
+            bare,
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent + "    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
+        yield from wrapped or [""]
 
 
 def parse_template(form: str, known: Iterable[str]) -> Template:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from killick.server.accesslog import AccessLog
     from killick.server.configuration import Configuration
     from killick.server.figures import Figures
+    from killick.server.reporters import Reporters
     from killick.store import Store
 
 MOST_PORT = 65535
@@ -90,22 +91,32 @@ def _limits(configuration: Configuration) -> Limits:
 
 def _operations(configuration: Configuration, store: Store, worker: Worker) -> Operations:
     from killick.cli.chores import chores_of, gauges_of
+    from killick.cli.said import said_gauges
     from killick.server import Operations
     from killick.server.recording import Recorder
 
     figures = worker.figures()
     read_only = configuration.read_only or configuration.store
+    chores = None if read_only else chores_of(configuration, store)
     return Operations(
         recorder=Recorder(figures, _access_log(configuration, figures)),
         probe=store.check_health,
-        gauges=lambda: gauges_of(store),
+        gauges=lambda: [*gauges_of(store), *(said_gauges(chores) if chores else ())],
         show=configuration.metrics.show,
         read_only=read_only,
-        chores=None if read_only else chores_of(configuration, store),
+        chores=chores,
         drain=worker.drain,
         count_uploads=int if configuration.store else store.count_uploads,
         public_url=configuration.access.public_url,
+        reporters=_reporters(configuration),
     )
+
+
+def _reporters(configuration: Configuration) -> Reporters:
+    from killick.server.reporters import ReporterRule, Reporters
+
+    stated = configuration.access.reporter
+    return Reporters(tuple(ReporterRule(one.hosts, one.accounts) for one in stated))
 
 
 def _access_log(configuration: Configuration, figures: Figures) -> AccessLog | None:

@@ -111,7 +111,7 @@ class WhereReport:
             yield from (f"  {s.host}: {s.failure}{_as_of(s)}" for s in report.failed)
         yield ""
         yield from next_steps(report)
-        yield answer(report)
+        yield answer(report).replace("; ", ";\n")
 
     def _heading(self, held: Held) -> str:
         tag = self.report.past.tag

@@ -132,6 +132,9 @@ def _by_tag(
                 " holds the same for this platform",
             ),
         )
+    newest = next((h for h in past.held if h.back == 0), None)
+    if newest is not None and running.configs & lore.reach(newest.digest).configs:
+        return "unknown", held, None, (f"{tag} still points to one of the images it may be",)
     if past.tag is None:
         return "unknown", held, None, ("no tag is known that had it",)
     if held.back is None:

@@ -40,9 +40,12 @@ class Lore:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.lessons = 0
+        """How often it was told that the graph has learned something."""
 
     def forget(self) -> None:
         """Forget what was remembered: the graph has learned something."""
+        self.lessons += 1
         for name in ("_nodes", "_reached", "_parents", "_stays"):
             self.__dict__.pop(name, None)
 

@@ -77,6 +77,25 @@ def find(lore: Lore, words: Words, platform: Platform | None) -> Running:
     return found if found.doubt is not None else _with_wishes(lore, found, read)
 
 
+class Finder:
+    """`find` for thousands: what was found is remembered until the lore learns something."""
+
+    def __init__(self, lore: Lore) -> None:
+        self._lore = lore
+        self._lessons = lore.lessons
+        self._found: dict[tuple[Words, Platform | None], Running] = {}
+
+    def find(self, words: Words, platform: Platform | None) -> Running:
+        """Return what a container runs whose engine says `words`, on a machine of `platform`."""
+        if self._lessons != self._lore.lessons:
+            self._lessons = self._lore.lessons
+            self._found.clear()
+        key = (words, platform)
+        if key not in self._found:
+            self._found[key] = find(self._lore, words, platform)
+        return self._found[key]
+
+
 def _narrow(lore: Lore, base: Running, read: list[_Read]) -> Running:
     """Return `base` with what all claims together leave."""
     known = [(claim, reach) for claim, reach in read if reach is not None]

@@ -10,7 +10,7 @@ from killick.fleet.advice import Advice, Finding
 from killick.fleet.judge import STANDINGS, Verdict, judge
 from killick.fleet.lore import Lore
 from killick.fleet.past import Past
-from killick.fleet.running import Running, find
+from killick.fleet.running import Finder, Running
 from killick.fleet.words import Words, read
 from killick.names import Name, Tag
 from killick.observation import Container, Snapshot
@@ -56,8 +56,11 @@ class Judged:
 class View:
     """Looks at containers by what is known (`lore`), said (`advice`) and recorded (`pasts`)."""
 
-    def __init__(self, lore: Lore, advice: Advice, pasts: Pasts) -> None:
+    def __init__(
+        self, lore: Lore, advice: Advice, pasts: Pasts, finder: Finder | None = None
+    ) -> None:
         self.lore = lore
+        self._finder = finder or Finder(lore)
         self.advice = advice
         self.pasts = pasts
         self._running: dict[tuple[Words, Platform | None], tuple[Running, tuple[Finding, ...]]] = {}
@@ -68,7 +71,7 @@ class View:
         words = read(container)
         key = (words, container.platform)
         if key not in self._running:
-            running = find(self.lore, words, container.platform)
+            running = self._finder.find(words, container.platform)
             self._running[key] = (running, tuple(self.advice.findings(running)))
         running, findings = self._running[key]
         return Seen(snapshot, container, words, running, findings)

@@ -8,14 +8,13 @@ out by looking it up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from killick.digest import Digest
 from killick.errors import BadDigest, BadReference
 from killick.names import Name, Reference
-from killick.observation import Container
+from killick.observation import Claim, Container
 
 _TRANSPORT = re.compile(r"[a-z][a-z0-9+.-]*://")
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -47,6 +46,13 @@ class Words:
     claims: tuple[Claimed, ...]
     asked: Reference | None
     places: tuple[Name, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.claims, self.asked, self.places)))
+
+    def __hash__(self) -> int:
+        return self._hash  # they are looked up much more often than made
 
     @property
     def digests(self) -> frozenset[Digest]:
@@ -56,26 +62,21 @@ class Words:
 
 def read(container: Container) -> Words:
     """Return what the engine's words about a container come to."""
+    return _read(container.image, container.claims, container.names)
+
+
+@lru_cache(maxsize=16_384)
+def _read(image: str, told: tuple[Claim, ...], names: tuple[str, ...]) -> Words:
     claims = tuple(
-        Claimed(claim.field, *found, claim.value == container.image)
-        for claim in container.claims
+        Claimed(claim.field, *found, claim.value == image)
+        for claim in told
         if (found := _split(claim.value)) is not None
     )
-    asked = _asked(container.image, claims)
+    asked = _asked(image, claims)
     named = [asked.name] if asked else []
     named += [claim.name for claim in claims if claim.name is not None]
-    named += [known.name for text in container.names if (known := _reference(text)) is not None]
+    named += [known.name for text in names if (known := _reference(text)) is not None]
     return Words(claims, asked, tuple(dict.fromkeys(named)))
-
-
-def all_names(words: Words, container: Container) -> Iterator[Reference]:
-    """Yield the references that a container's image goes by, what it was started with first."""
-    if words.asked is not None:
-        yield words.asked
-    for text in container.names:
-        found = _reference(text)
-        if found is not None and found != words.asked:
-            yield found
 
 
 def _asked(text: str, claims: tuple[Claimed, ...]) -> Reference | None:

@@ -9,6 +9,7 @@ from typing import Literal
 from killick.server.chores import Chores
 from killick.server.drain import Drain
 from killick.server.recording import Recorder
+from killick.server.reporters import Reporters
 
 Show = Literal["off", "loopback", "admin", "all"]
 Probe = Callable[[], object]
@@ -28,7 +29,8 @@ class Operations:
 
     `probe` raises a StoreError where the storage can't do its work; `gauges` yields more lines for
     `/metrics`; `show` says who may see those; `count_uploads` how many uploads are under way;
-    `public_url` where callers find the registry, if it can't be told from their calls.
+    `public_url` where callers find the registry, if it can't be told from their calls; `reporters`
+    who may report under which names of hosts.
     """
 
     recorder: Recorder = field(default_factory=Recorder)
@@ -40,3 +42,4 @@ class Operations:
     drain: Drain = field(default_factory=Drain)
     count_uploads: Callable[[], int] = int
     public_url: str | None = None
+    reporters: Reporters = field(default_factory=Reporters)

@@ -36,6 +36,8 @@ def _report(call: Call, raw: bytes) -> Response:
         raise
     except ContentError as error:
         raise UsageError(error.message) from None
+    reporters = call.site.operations.reporters
+    reporters.check(call.site.registry, snapshot.host, call.caller.name)
     keeper.report(snapshot)
     answer = {"host": snapshot.host, "containers": len(snapshot.containers)}
     return json_answer(answer, status=201)
@@ -48,9 +50,7 @@ def containers(call: Call) -> Response:
         raise UsageError("which containers is said by ?digest=sha256:…")
     digest, most = Digest.parse(text), paging.limit(call)
     skip = paging.number(call, "skip") or 0
-    found = list(_keeper(call).sightings(str(digest)))
-    page = found[skip : skip + most]
-    more = len(found) > skip + most
+    page, more = paging.first(_keeper(call).sightings(str(digest), skip), most)
     query = {"digest": str(digest), "n": str(most), "skip": str(skip + most)}
     entries = [
         {

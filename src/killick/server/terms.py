@@ -29,7 +29,7 @@ class Terms:
     connections: int = 4096
     shutdown: float = 10.0
     headers: float = 30.0
-    buffer: int = 256 * 1024
+    buffer: int = 1024 * 1024
     tls: TlsFiles | None = None
 
 

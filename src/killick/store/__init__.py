@@ -36,6 +36,7 @@ from killick.store import (
     ledger,
     listing,
     reading,
+    referring,
     retention,
     search,
     sightings,
@@ -225,9 +226,9 @@ class Store:
         """Yield the newest snapshot of each host, in the order of their names."""
         return sightings.snapshots(self._context)
 
-    def sightings(self, words: str, /) -> Iterator[Sighting]:
+    def sightings(self, words: str, /, skip: int = 0) -> Iterator[Sighting]:
         """Yield the sightings of a container ID or of a digest, the last one first."""
-        return sightings.sightings(self._context, words)
+        return sightings.sightings(self._context, words, skip)
 
     def standings(self) -> Standings:
         """Return how many containers of which engines run what our tags point to, or once did."""
@@ -236,6 +237,18 @@ class Store:
     def forget(self, host: str, /) -> bool:
         """Forget all about a host; False where nothing is known of it."""
         return sightings.forget(self._context, host)
+
+    def forget_silent(self, span: timedelta) -> int:
+        """Forget what hosts reported that have not answered for so long; return how many."""
+        return sightings.forget_silent(self._context, span)
+
+    def claim(self, host: str, account: str, /) -> str:
+        """Let the name of a host be this account's, if it is nobody's; return whose it is then."""
+        return sightings.claim(self._context, host, account)
+
+    def attached(self, artifact_type: str, most: int) -> Iterator[tuple[str, Descriptor]]:
+        """Yield the referrers of a type in all repositories, each with its repository."""
+        return referring.attached(self._context.database, artifact_type, most)
 
     def holders(self, digest: Digest, /) -> Iterator[str]:
         """Yield the names of the repositories that have a blob, in the order of its arrival."""

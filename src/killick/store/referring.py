@@ -22,6 +22,16 @@ WHERE document.subject = :subject AND {} document.digest > :after
 ORDER BY document.digest LIMIT :page
 """
 
+_ATTACHED = """
+SELECT repository.name, member.media_type, document.digest, blob.size
+FROM document
+JOIN member ON member.digest = document.digest AND member.document = 1
+JOIN repository ON repository.id = member.repository
+JOIN blob ON blob.digest = document.digest AND damaged = 0
+WHERE document.artifact_type = ? AND document.subject IS NOT NULL
+ORDER BY member.arrived DESC LIMIT ?
+"""
+
 
 class Wanted(NamedTuple):
     """Whose referrers: in which repository, of which digest, and of one type if that is stated."""
@@ -49,3 +59,11 @@ def referrers(database: Database, wanted: Wanted, after: str) -> Iterator[Descri
         if len(rows) < _PAGE:
             return
         after = rows[-1][1]
+
+
+def attached(database: Database, artifact_type: str, most: int) -> Iterator[tuple[str, Descriptor]]:
+    """Yield the referrers of a type in all repositories, the last that came first, so many."""
+    with database.reading() as connection:
+        rows = connection.execute(_ATTACHED, (artifact_type, most)).fetchall()
+    for repository, media_type, digest, size in rows:
+        yield repository, Descriptor(media_type, Digest.parse(digest), size)

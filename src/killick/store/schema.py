@@ -66,6 +66,7 @@ CREATE TABLE document (
     created TEXT,
     total INTEGER                          -- bytes of config and layers, each once
 ) WITHOUT ROWID;
+CREATE INDEX document_kind ON document (artifact_type) WHERE subject IS NOT NULL;
 CREATE INDEX document_subject ON document (subject, digest) WHERE subject IS NOT NULL;
 CREATE INDEX document_artifact ON document (subject, artifact_type, digest)
     WHERE subject IS NOT NULL;
@@ -157,6 +158,10 @@ CREATE TABLE host (                        -- whose engines told what they run
     engine TEXT NOT NULL,
     taken INTEGER NOT NULL,                -- when it last answered, if it ever did
     failure TEXT                           -- why it could not be asked since
+) WITHOUT ROWID;
+CREATE TABLE reporter (                    -- who alone may report under a host's name
+    host TEXT PRIMARY KEY,
+    account TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE sighting (
     id INTEGER PRIMARY KEY,

@@ -11,12 +11,13 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from killick import inventory, strictjson
 from killick.errors import LimitExceeded
 from killick.observation import Container, Sighting, Snapshot, digests_in
+from killick.rights import ANONYMOUS
 from killick.store.context import Context, from_stamp, to_stamp
 
 MOST_HOSTS = 100_000
@@ -31,9 +32,17 @@ ON CONFLICT (host, identity) DO UPDATE SET
 RETURNING id, first = last
 """
 _FOUND = """
-SELECT id, host, engine, document, first, last FROM sighting
-WHERE container = :words OR id IN (SELECT sighting FROM sighted WHERE digest = :words)
-ORDER BY last DESC, id DESC
+SELECT host, engine, document, first, last FROM sighting WHERE id IN (
+    SELECT id FROM sighting
+    WHERE container = :words OR id IN (SELECT sighting FROM sighted WHERE digest = :words)
+    ORDER BY last DESC, id DESC LIMIT :page OFFSET :skip
+) ORDER BY last DESC, id DESC
+"""
+_PAGE = 500
+# Who reported while there were no accounts keeps nobody out who has one.
+_CLAIM = """
+INSERT INTO reporter VALUES (:host, :account)
+ON CONFLICT (host) DO UPDATE SET account = :account WHERE account = :nobody
 """
 
 # What a container is said to run, and all that this leads up to: its manifest, its index.
@@ -122,18 +131,55 @@ def standings(context: Context) -> Standings:
     return Standings(hosts, failed, None if oldest is None else from_stamp(oldest), tuple(rows))
 
 
-def sightings(context: Context, words: str) -> Iterator[Sighting]:
-    """Yield the sightings of a container's ID, or of a digest, the last first."""
-    with context.database.reading() as connection:
-        rows = connection.execute(_FOUND, {"words": words}).fetchall()
-    for _, host, engine, document, first, last in rows:
-        yield Sighting(host, engine, from_stamp(first), from_stamp(last), _container(document))
+def sightings(context: Context, words: str, skip: int) -> Iterator[Sighting]:
+    """Yield the sightings of a container's ID, or of a digest, the last first, without the first.
+
+    They are read a page at a time: of what comes in between, one may be told twice.
+    """
+    while True:
+        values = {"words": words, "page": _PAGE, "skip": skip}
+        with context.database.reading() as connection:
+            rows = connection.execute(_FOUND, values).fetchall()
+        for host, engine, document, first, last in rows:
+            yield Sighting(host, engine, from_stamp(first), from_stamp(last), _container(document))
+        if len(rows) < _PAGE:
+            return
+        skip += _PAGE
 
 
 def forget(context: Context, host: str) -> bool:
     """Forget all about a host."""
     with context.database.writing() as connection:
+        connection.execute("DELETE FROM reporter WHERE host = ?", (host,))
         return connection.execute("DELETE FROM host WHERE name = ?", (host,)).rowcount > 0
+
+
+def forget_silent(context: Context, span: timedelta) -> int:
+    """Forget the hosts that have not answered for so long, and what others said so long ago.
+
+    Returns how many hosts. Their names are free for other reporters.
+    """
+    before = context.now() - to_stamp(from_stamp(0) + span)
+    with context.database.writing() as connection:
+        gone = connection.execute("DELETE FROM host WHERE taken < ?", (before,)).rowcount
+        connection.execute("DELETE FROM sighting WHERE here = 0 AND last < ?", (before,))
+        connection.execute("DELETE FROM reporter WHERE host NOT IN (SELECT name FROM host)")
+    return gone
+
+
+def claim(context: Context, host: str, account: str) -> str:
+    """Let the name of a host be this account's, if it is nobody's; return whose it is then.
+
+    Raises:
+        LimitExceeded: there are too many hosts.
+    """
+    with context.database.writing() as connection:
+        _check_room(connection, host)
+        connection.execute(_CLAIM, {"host": host, "account": account, "nobody": ANONYMOUS})
+        found: tuple[str] = connection.execute(
+            "SELECT account FROM reporter WHERE host = ?", (host,)
+        ).fetchone()
+    return found[0]
 
 
 def _note_failure(connection: sqlite3.Connection, snapshot: Snapshot, taken: int) -> None:

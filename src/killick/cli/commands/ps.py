@@ -96,6 +96,7 @@ def command(
     from killick.cli.gathering import gather
     from killick.cli.judged import runs
 
+    session.hurry = seconds
     seen = gather(session, hosts, seconds)
     tell_failures(seen)
     judged = judge_all(session, seen, offline=chosen["offline"])

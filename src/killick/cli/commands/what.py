@@ -9,7 +9,7 @@ import click
 
 from killick.cli.context import Session, access_options
 from killick.cli.engines import host_options
-from killick.cli.output import Style, format_options, show_document
+from killick.cli.output import Style, fitted, format_options, show_document
 from killick.cli.verb import verb
 from killick.digest import Digest
 from killick.errors import BadDigest, ManifestUnknown, NotFound, UsageError
@@ -66,7 +66,7 @@ def command(
             f"nothing is known of {found}",
             hint="killick pull NAME@DIGEST brings it, if a registry has it",
         )
-    show_document(explained.document(), style, explained.lines())
+    show_document(explained.document(), style, fitted(explained.lines()))
 
 
 def _find(session: Session, text: str) -> Digest:

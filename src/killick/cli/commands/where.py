@@ -8,7 +8,7 @@ from killick.cli.completing import local_names
 from killick.cli.context import Session, access_options
 from killick.cli.engines import host_options
 from killick.cli.errors import FOUND_SOMETHING
-from killick.cli.output import Style, format_options, show_document
+from killick.cli.output import Style, fitted, format_options, show_document
 from killick.cli.verb import verb
 from killick.names import Reference
 
@@ -58,6 +58,7 @@ def command(
     from killick.cli.knowing import Knowing, find_past
     from killick.cli.where_report import WhereReport
 
+    session.hurry = seconds
     asked = Reference.parse(reference)
     knowing = Knowing(session, offline=chosen["offline"])
     past, chosen_digest = find_past(knowing, asked, session.now)
@@ -66,6 +67,6 @@ def command(
     if chosen_digest is not None:
         report = report.only(chosen_digest)
     shown = WhereReport(report, knowing.lore, knowing.advice(), explain=chosen["explain"])
-    show_document(shown.document(), style, shown.lines())
+    show_document(shown.document(), style, fitted(shown.lines()))
     found = any(matches(judged, fail_on) for judged in report.all)
     return FOUND_SOMETHING if found or (shown.has_affected_base and "affected" in fail_on) else 0

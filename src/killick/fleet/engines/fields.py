@@ -24,7 +24,7 @@ _NEVER = 1  # the year in which engines let things happen that did not
 def at(value: object, *path: str) -> object:
     """Return what lies at `path` in nested objects, or None."""
     for key in path:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None
         value = value.get(key)
     return value
@@ -39,14 +39,14 @@ def text(value: object, *path: str) -> str:
 def mapping(value: object, *path: str) -> Fields:
     """Return the object at `path`, or an empty one."""
     found = at(value, *path)
-    return found if isinstance(found, Mapping) else _NOTHING
+    return found if isinstance(found, dict) else _NOTHING
 
 
 def objects(value: object, *path: str) -> Iterator[Fields]:
     """Yield the objects in the list at `path`."""
     found = at(value, *path)
     if isinstance(found, list):
-        yield from (item for item in found if isinstance(item, Mapping))
+        yield from (item for item in found if isinstance(item, dict))
 
 
 def texts(value: object, *path: str) -> Iterator[str]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from killick.errors import UsageError
-from killick.rights import Right, check_pattern
+from killick.rights import MOST_STARS, Right, check_pattern
 from killick.server.configuration.table import Wrong, setting
 from killick.server.proxies import network
 
 Anonymous = Literal["none", "pull", "all"]
+MOST_HOST_CHARACTERS = 1024
 _URL = re.compile(r"https?://[^/?#\s\"\\]+")
 
 
@@ -31,6 +32,25 @@ class AccessGroup:
 
     name: str = setting(help="what rules call it")
     accounts: tuple[str, ...] = setting(help="names of accounts")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessReporter:
+    """`[[access.reporter]]`: names of hosts, and the accounts that alone may report them."""
+
+    hosts: tuple[str, ...] = setting(help='names of hosts; "web-*" for several')
+    accounts: tuple[str, ...] = setting(help='names of accounts; "ci-*" for several')
+
+    def __post_init__(self) -> None:
+        """Look for rules about nothing, and for patterns that cost much."""
+        for key, patterns in (("hosts", self.hosts), ("accounts", self.accounts)):
+            if not patterns:
+                raise Wrong(key, "names nothing")
+            for pattern in patterns:
+                if len(pattern) > MOST_HOST_CHARACTERS or pattern.count("*") > MOST_STARS:
+                    raise Wrong(key, f"has a pattern that is too long: {pattern[:80]}")
+                if any(character in pattern for character in "?[]"):
+                    raise Wrong(key, f"has a pattern with more than stars in it: {pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +75,9 @@ class Access:
     )
     rule: tuple[AccessRule, ...] = setting((), help="rules; without one, accounts pull and push")
     group: tuple[AccessGroup, ...] = setting((), help="groups, for rules")
+    reporter: tuple[AccessReporter, ...] = setting(
+        (), help="who may report which hosts; without one, who does so first"
+    )
 
     def __post_init__(self) -> None:
         """Look for what can't be."""

@@ -24,6 +24,16 @@ class ChoreSettings:
         help="how often the rules of [[retention]] let go of what they say",
         bounds=Bounds(_NEVER),
     )
+    reports: timedelta = setting(
+        timedelta(days=30),
+        help="how long what a host reported is kept after its last report (0s: for ever)",
+        bounds=Bounds(_NEVER),
+    )
+    advisories: timedelta = setting(
+        timedelta(minutes=15),
+        help="how often reported containers are counted by what is said of their images",
+        bounds=Bounds(_NEVER),
+    )
     scrub: timedelta = setting(
         timedelta(days=30), help="how often all that is stored is hashed", bounds=Bounds(_NEVER)
     )

@@ -62,7 +62,7 @@ class LimitSettings:
         unit="connections",
     )
     buffer: Size = setting(
-        Size(256 * _KIB),
+        Size(1024 * _KIB),
         help="what is read ahead of a connection; the headers of a request must fit in",
         bounds=Bounds(32 * _KIB, 4096 * _KIB),
     )
