@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +41,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(name: str, folder: Path, *, data: Path | None = None) -> Iterator[Server]:
+def running(
+    name: str, folder: Path, *, data: Path | None = None, more: Sequence[str] = ()
+) -> Iterator[Server]:
     """Runs Killick with accounts and its access log, or distribution with neither.
 
-    `data` is the folder of a Killick registry that is there already.
+    `data` is the folder of a Killick registry that is there already; `more` stands at the end of
+    the command.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -52,6 +55,7 @@ def running(name: str, folder: Path, *, data: Path | None = None) -> Iterator[Se
         probe.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{probe.getsockname()[1]}"
     command, headers = COMMANDS[name](folder, host, data or folder / "data")
+    command += more
     env = {**os.environ, "OTEL_TRACES_EXPORTER": "none"}
     began = time.perf_counter()
     with (folder / "log").open("wb") as log:

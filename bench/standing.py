@@ -21,7 +21,7 @@ class Stood:
 
 
 def bodies(server: Server, count: int, path: str = "/v2/bench/standing/blobs/uploads/") -> Stood:
-    """Begin so many uploads of 2 MiB at once, send 1 MiB of each, and wait to be cut off."""
+    """Begin so many uploads of 1 MiB at once, send 90 % of each, and wait to be cut off."""
     _let_open(count)
     seconds = asyncio.run(_stand(server, count, path))
     return Stood(max(server.memory()), seconds)
@@ -44,7 +44,7 @@ async def _one(server: Server, path: str, ready: asyncio.Semaphore) -> float:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         where = head.partition("location: ")[2].partition("\r")[0]
         patch = f"PATCH {where} HTTP/1.1\r\nHost: {server.host}\r\n{shown}"
-        writer.write(f"{patch}Content-Length: {2 * MIB}\r\n\r\n".encode() + bytes(MIB))
+        writer.write(f"{patch}Content-Length: {MIB}\r\n\r\n".encode() + bytes(MIB * 9 // 10))
         await writer.drain()
     began = time.monotonic()
     answer = await reader.read(64)

@@ -1,7 +1,7 @@
 """What is noted of each request: a request ID, the figures, the access log.
 
 `Recorder.done` is the one call that whoever answers a request makes; `Observed` makes it for
-everything below it. Both take about a microsecond.
+everything below it. (The hot path makes it itself, for half of what that costs.)
 """
 
 from __future__ import annotations

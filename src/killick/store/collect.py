@@ -153,10 +153,11 @@ class Collection:
         """Change members. What the clock shows is read inside: the lock may be long in coming."""
         batches = Paced(ids, self._stop)
         for batch in batches:
-            with self._context.database.writing() as connection:
+            with self._context.database.giving_way() as connection:
                 now = self._context.now()
                 for number in batch:
                     connection.execute(f"UPDATE member {what}", {"id": number, "now": now})
+            self._context.database.checkpoint()
         return not batches.stopped
 
     @contextmanager
@@ -190,7 +191,7 @@ class Collection:
 
     def _remove_members(self, batch: Iterator[_Candidate], limits: dict[str, int]) -> None:
         retained = self._context.oldest_retained
-        with self._removing() as gone, self._context.database.writing() as connection:
+        with self._removing() as gone, self._context.database.giving_way() as connection:
             for member, repository, digest in batch:
                 if graph.is_live(connection, repository, digest, retained):
                     continue
@@ -207,7 +208,7 @@ class Collection:
         before = old_enough(self._context)
         orphans = Paced(self._orphans(before), self._stop, BATCH)
         for batch in orphans:
-            with self._removing() as gone, self._context.database.writing() as connection:
+            with self._removing() as gone, self._context.database.giving_way() as connection:
                 for digest in batch:
                     still = connection.execute(
                         "SELECT 1 FROM blob WHERE digest = ? AND orphaned < ?", (digest, before)
@@ -234,7 +235,9 @@ class Collection:
         """Give a list for the content whose rows go; then its files go, all under the lock.
 
         Nobody commits meanwhile, so no file of the same content has just taken its place. What
-        takes long to remove gets out of the way at once, and goes when the lock is let go of.
+        takes long to remove gets out of the way at once, and goes when the lock is let go of. Then
+        is the time to carry what was written into the database, too: else the next who pushes would
+        do that, for a thousand pages from all over it.
         """
         gone: list[Descriptor] = []
         large = []
@@ -252,6 +255,7 @@ class Collection:
                 self._tally.add(d)
         for doomed in large:
             durable.remove(doomed)
+        self._context.database.checkpoint()
 
     def _result(self, finished: bool, off: int = 0) -> Collected:
         with self._context.database.reading() as connection:

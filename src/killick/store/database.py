@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ from killick.store import durable, locks, schema
 
 BUSY_SECONDS = 60
 _MOST_IDLE = 16
+_LOG_PAGES = 1000
+"""Pages in the log from which on who commits carries them into the database (SQLite's default)."""
+_LOOK_AGAIN = 0.001
 _PRIMARY = 0xFF
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CANT_OPEN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -138,6 +142,33 @@ class Database:
                 raise
             self._name_log()
 
+    @contextmanager
+    def giving_way(self) -> Iterator[sqlite3.Connection]:
+        """As `writing`, for chores whose transactions are short, and must hold nobody up.
+
+        Nothing is carried from the log into the database in the end, which may take long:
+        `checkpoint` does that. And whoever takes this while holding another lock does not sleep for
+        as long as SQLite would between two looks for a chance to write.
+        """
+        self.check_writable()
+        with self.reading() as connection:
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            try:
+                _begin(connection)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+            finally:
+                connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+            self._name_log()
+
+    def checkpoint(self) -> None:
+        """Carry what the log holds into the database, as far as nobody has to wait for that."""
+        with self.reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def _name_log(self) -> None:
         """See that the log which holds the commit has its name on disk.
 
@@ -212,6 +243,28 @@ class Database:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin to write as soon as nobody else does.
+
+    Raises:
+        sqlite3.Error: somebody did for too long, or it can't be done.
+    """
+    end = time.monotonic() + BUSY_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _PRIMARY not in _BUSY or time.monotonic() > end:
+                    raise
+                time.sleep(_LOOK_AGAIN)
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

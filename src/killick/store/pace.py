@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Generic, TypeVar
 
-WORK = 0.01
+WORK = 0.005
 """Seconds that a batch takes, but for its commit."""
 
 REST = 0.03

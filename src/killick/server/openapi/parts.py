@@ -51,7 +51,11 @@ QUERY: Final[dict[str, tuple[str, str, dict[str, Any]]]] = {
     "digest-of-body": ("digest", "the digest of the whole blob", _DIGEST),
     "digest-algorithm": ("digest-algorithm", "of which algorithm the digest will be", _TEXT),
     "artifactType": ("artifactType", "only what is of this type", _TEXT),
-    "tag": ("tag", "with a digest in the path: a tag to point at it; may be repeated", _TEXT),
+    "tag": (
+        "tag",
+        "with a digest in the path: a tag to point at it; of several, all move or none",
+        _TEXT,
+    ),
     "mount": ("mount", "the digest of a blob that a sister repository has", _DIGEST),
     "from": ("from", "that repository; left out: any that the caller may pull from", _TEXT),
     "skip": ("skip", "leave out the first so many", _NUMBER),
