@@ -162,7 +162,12 @@ _ALL = (
         "writers don't wait for each other",
         "races",
         DATABASE,
-        (("BEGIN IMMEDIATE", "BEGIN"),),
+        (
+            (
+                '            connection.execute("BEGIN IMMEDIATE")\n            try:\n',
+                '            connection.execute("BEGIN")\n            try:\n',
+            ),
+        ),
     ),
     # What was promised
     Seed(
