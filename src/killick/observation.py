@@ -130,9 +130,8 @@ class Sightings(Protocol):
     def sightings(self, words: str, /, skip: int = 0) -> Iterator[Sighting]:
         """Yield the sightings of containers of this ID, or of which this digest was told.
 
-        So many are left out at the beginning.
-        What was seen last comes first. A digest is written in full, with its algorithm; an ID
-        without what Kubernetes puts before it (`containerd://`).
+        What was seen last comes first; the first `skip` are left out. A digest is written in full,
+        with its algorithm; an ID without what Kubernetes puts before it (`containerd://`).
         """
         ...
 

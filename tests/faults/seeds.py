@@ -164,8 +164,8 @@ _ALL = (
         DATABASE,
         (
             (
-                '            connection.execute("BEGIN IMMEDIATE")\n            try:\n',
-                '            connection.execute("BEGIN")\n            try:\n',
+                "            connection.execute(_BEGIN)\n            with",
+                '            connection.execute("BEGIN")\n            with',
             ),
         ),
     ),

@@ -23,6 +23,7 @@ _MOST_IDLE = 16
 _LOG_PAGES = 1000
 """Pages in the log from which on who commits carries them into the database (SQLite's default)."""
 _LOOK_AGAIN = 0.001
+_BEGIN = "BEGIN IMMEDIATE"
 _PRIMARY = 0xFF
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CANT_OPEN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -133,14 +134,9 @@ class Database:
         """
         self.check_writable()
         with self.reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            connection.execute(_BEGIN)
+            with self._committing(connection):
                 yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                _roll_back(connection)
-                raise
-            self._name_log()
 
     @contextmanager
     def giving_way(self) -> Iterator[sqlite3.Connection]:
@@ -154,20 +150,27 @@ class Database:
         with self.reading() as connection:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             try:
-                _begin(connection)
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                _roll_back(connection)
-                raise
+                _begin_patiently(connection)
+                with self._committing(connection):
+                    yield connection
             finally:
                 connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
-            self._name_log()
 
     def checkpoint(self) -> None:
         """Carry what the log holds into the database, as far as nobody has to wait for that."""
         with self.reading() as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextmanager
+    def _committing(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Commit the transaction that has begun if the block ends well; roll it back if not."""
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+        self._name_log()
 
     def _name_log(self) -> None:
         """See that the log which holds the commit has its name on disk.
@@ -245,7 +248,7 @@ class Database:
             connection.close()
 
 
-def _begin(connection: sqlite3.Connection) -> None:
+def _begin_patiently(connection: sqlite3.Connection) -> None:
     """Begin to write as soon as nobody else does.
 
     Raises:
@@ -256,7 +259,7 @@ def _begin(connection: sqlite3.Connection) -> None:
     try:
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(_BEGIN)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & _PRIMARY not in _BUSY or time.monotonic() > end:
                     raise

@@ -6,7 +6,7 @@ page begins, and stops where it ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -22,11 +22,13 @@ _FIRST_PAGE = 50
 _PAGE = 500
 _NEWEST = 2**62
 _HOME = "(SELECT id FROM repository WHERE name = :name)"
-_WIDTH = len(COLUMNS.split(", "))
+_COLUMNS = COLUMNS.split(", ")
+_WIDTH = len(_COLUMNS)
+_SEQUENCE, _TAG = map(_COLUMNS.index, ("sequence", "tag"))
 
 
 def _of(table: str) -> str:
-    return ", ".join(f"{table}.{column}" for column in COLUMNS.split(", "))
+    return ", ".join(f"{table}.{column}" for column in _COLUMNS)
 
 
 _HOLDING = f"""
@@ -78,14 +80,22 @@ def repositories(database: Database, after: str) -> Iterator[str]:
 
 
 def _names(database: Database, query: str, values: dict[str, Any]) -> Iterator[str]:
-    """Yield the names that `query` finds, page by page."""
+    """Yield the names that `query` finds."""
+    return (name for (name,) in _rows(database, query, values, ("after", 0)))
+
+
+def _rows(
+    database: Database, query: str, values: dict[str, Any], cursor: tuple[str, int]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield what `query` finds, page by page: `cursor` is a value of it, and its column."""
+    key, column = cursor
     for page in _sizes():
         with database.reading() as connection:
             rows = connection.execute(query, values | {"page": page}).fetchall()
-        yield from (name for (name,) in rows)
+        yield from rows
         if len(rows) < page:
             return
-        values["after"] = rows[-1][0]
+        values[key] = rows[-1][column]
 
 
 def _sizes() -> Iterator[int]:
@@ -107,7 +117,7 @@ def history(database: Database, series: Series, before: int | None) -> Iterator[
         "tag": series.tag,
         "before": _NEWEST if before is None else min(before, _NEWEST),
     }
-    return _moves(database, query, values, ("before", lambda move: move.sequence))
+    return _moves(database, query, values, ("before", _SEQUENCE))
 
 
 def head(database: Database, repository: str) -> Head:
@@ -126,7 +136,7 @@ def entries(database: Database, repository: str, after: int) -> Iterator[Move]:
         " ORDER BY sequence LIMIT :page"
     )
     values = {"name": repository, "after": min(after, _NEWEST)}
-    return _moves(database, query, values, ("after", lambda move: move.sequence))
+    return _moves(database, query, values, ("after", _SEQUENCE))
 
 
 def holding(
@@ -139,37 +149,19 @@ def holding(
         "digest": str(digest),
         "before": _NEWEST if before is None else min(before, _NEWEST),
     }
-    for page in _sizes():
-        with database.reading() as connection:
-            rows = connection.execute(_HOLDING, values | {"page": page}).fetchall()
-        for row in rows:
-            ended = None if row[_WIDTH] is None else to_move(repository, row[_WIDTH:])
-            yield to_move(repository, row[:_WIDTH]), ended
-        if len(rows) < page:
-            return
-        values["before"] = rows[-1][0]
+    for row in _rows(database, _HOLDING, values, ("before", _SEQUENCE)):
+        ended = None if row[_WIDTH] is None else to_move(repository, row[_WIDTH:])
+        yield to_move(repository, row[:_WIDTH]), ended
 
 
 def standing(database: Database, repository: str, after: Tag | None) -> Iterator[Move]:
     """Yield the moves that put the local tags where they are, by the names of the tags."""
     values = {"name": repository, "origin": LOCAL, "after": after or ""}
-    return _moves(database, _STANDING, values, ("after", lambda move: move.tag))
+    return _moves(database, _STANDING, values, ("after", _TAG))
 
 
 def _moves(
-    database: Database,
-    query: str,
-    values: dict[str, Any],
-    cursor: tuple[str, Callable[[Move], object]],
+    database: Database, query: str, values: dict[str, Any], cursor: tuple[str, int]
 ) -> Iterator[Move]:
-    """Yield what `query` finds, page by page: `cursor` is a value of it, and what it is next."""
-    key, following = cursor
-    for page in _sizes():
-        with database.reading() as connection:
-            rows = connection.execute(query, values | {"page": page}).fetchall()
-        for row in rows:
-            move = to_move(values["name"], row)
-            yield move
-        if len(rows) < page:
-            return
-        values[key] = following(move)
+    """Yield the moves that `query` finds; `cursor` is that of `_rows`."""
+    return (to_move(values["name"], row) for row in _rows(database, query, values, cursor))

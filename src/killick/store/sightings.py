@@ -159,7 +159,7 @@ def forget_silent(context: Context, span: timedelta) -> int:
 
     Returns how many hosts. Their names are free for other reporters.
     """
-    before = context.now() - to_stamp(from_stamp(0) + span)
+    before = to_stamp(context.clock() - span)
     with context.database.writing() as connection:
         gone = connection.execute("DELETE FROM host WHERE taken < ?", (before,)).rowcount
         connection.execute("DELETE FROM sighting WHERE here = 0 AND last < ?", (before,))
