@@ -291,7 +291,7 @@ def test_only_what_was_asked_for_lately_is_remembered(store, filled):
     assert isinstance(fast, Fast)
     call(app, "GET", f"/v2/{NAME}/manifests/1.5")
     for number in range(MOST_PATHS):
-        fast._note(b"/v2/x/manifests/t%d" % number)
+        fast._note(b"/v2/x/manifests/t%d" % number, b"")
     call(app, "GET", f"/v2/{NAME}/manifests/1.5")
     assert not store.given
     call(app, "GET", f"/v2/{NAME}/manifests/1.5")

@@ -85,7 +85,7 @@ class Admission:
             # The token service itself wants a password; and a realm that may be wrong is worse
             # than none.
             return 'Basic realm="killick",charset="UTF-8"'
-        return self._gate.challenge(f"{url}/v2/{TOKEN}", need, repository, _source(request))
+        return self._gate.challenge(f"{url}/v2/{TOKEN}", need, repository, mount_source(request))
 
     async def _tell(self, request: Request, caller: Caller, need: Need, repository: str) -> None:
         gate = self._gate
@@ -96,7 +96,7 @@ class Admission:
             )
 
 
-def _source(request: Request) -> str | None:
+def mount_source(request: Request) -> str | None:
     """Return the repository that a blob is to be mounted from: who logs in for that needs both."""
     asked = request.query_params
     stated = asked.get("from") if request.method == "POST" and "mount" in asked else None

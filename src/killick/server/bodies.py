@@ -81,7 +81,7 @@ class _Coming:
                 if piece:
                     pieces.append(piece)
                     wanted -= len(piece)
-                    if pace.is_kept(len(piece)):
+                    if pace.took(len(piece)):
                         scope.deadline = current_time() + pace.patience
         pace.end()
         if scope.cancelled_caught:
@@ -160,8 +160,8 @@ class Pace:
         """Begin to wait."""
         self._began = time.monotonic()
 
-    def is_kept(self, size: int) -> bool:
-        """Note that so many bytes came; whether the time to wait begins anew with them."""
+    def took(self, size: int) -> bool:
+        """Note that so many bytes came; return whether the time to wait begins anew with them."""
         self._bytes += size
         if self._bytes < self._least:
             return False

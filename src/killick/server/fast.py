@@ -11,7 +11,6 @@ not wait for a disk.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from functools import lru_cache
@@ -29,9 +28,9 @@ from killick.server.access import Caller
 from killick.server.calls import Site, reference_of
 from killick.server.figures import Seen
 from killick.server.heads import header_of
-from killick.server.paging import link
-from killick.server.recording import HEADER
-from killick.server.responses import STANDING, content_headers
+from killick.server.paging import first, link
+from killick.server.recording import CLOSE, HEADER, client_of
+from killick.server.responses import STANDING, content_headers, encoded
 from killick.server.routes import target_of
 
 MOST_PATHS = 8192
@@ -42,9 +41,7 @@ _UNUSUAL = frozenset({b"if-none-match", b"if-match", b"range", b"if-range"})
 _OUR_OWN = b"killick-"
 _METHODS = ("GET", "HEAD")
 _PATHSEND = "http.response.pathsend"
-_CLOSE = (b"connection", b"close")
-_PAGE = re.compile(rb"(?:n=([0-9]{1,9}))?&?(?:last=([A-Za-z0-9._/-]+))?")
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_PAGE = re.compile(rb"(?:n=([0-9]{1,9}))?(?:(?(1)&)last=([A-Za-z0-9._/-]+))?")
 _RawHeaders = list[tuple[bytes, bytes]]
 _LIST_HEADERS: _RawHeaders = Response(
     headers={**STANDING, "Content-Type": "application/json", "Content-Length": "0"}
@@ -103,7 +100,7 @@ class Fast:
         named = self._recorder.ids.of(request)
         found.headers.append((HEADER, named.encode("ascii")))
         if self._drain.has_begun:
-            found.headers.append(_CLOSE)
+            found.headers.append(CLOSE)
         sent = 0
         try:
             sent = await _send(found, scope["method"], send)
@@ -148,11 +145,11 @@ class Fast:
         names = self._names(goal, caller, min(most, MOST_NAMES) + 1)
         if not names or len(names) > MOST_NAMES or most == 0:
             return None
-        page = names[:most]
+        page, more = first(names, most)
         value = {"name": goal.name, "tags": page} if goal.kind == "tags" else {"repositories": page}
-        content = _encode(value).encode()
+        content = encoded(value).encode()
         headers = _LIST_HEADERS.copy()
-        if len(names) > most:
+        if more:
             path = f"/v2/{goal.name}/tags/list" if goal.kind == "tags" else "/v2/_catalog"
             following = link(path, {"n": str(most), "last": page[-1]})["Link"]
             headers.append((b"link", following.encode("latin-1")))
@@ -181,7 +178,7 @@ class Fast:
 
         return watch
 
-    def _note(self, path: bytes, query: bytes = b"") -> None:
+    def _note(self, path: bytes, query: bytes) -> None:
         if (path, query) in self._known:
             return
         goal = _goal(path, query)
@@ -206,10 +203,8 @@ async def _send(found: _Answer, method: str, send: Send) -> int:
 
 
 def _seen(scope: Scope, found: _Answer, request: str, sent: int, seconds: float) -> Seen:
-    client = scope.get("client")
-    where = client[0] if client else "-"
     told = (found.route, 200, sent, 0, seconds, found.caller, request)
-    return Seen(scope["method"], *told, scope["path"], where)
+    return Seen(scope["method"], *told, scope["path"], client_of(scope))
 
 
 def _goal(path: bytes, query: bytes) -> _Goal | None:
@@ -230,11 +225,9 @@ def _goal(path: bytes, query: bytes) -> _Goal | None:
 def _page(kind: Literal["tags", "catalog"], name: str, query: bytes) -> _Goal | None:
     """Return the page of a list that a query asks for, if it is as our own links have it."""
     found = _PAGE.fullmatch(query.replace(b"%2F", b"/"))
-    if found is None or query[:1] == b"&" or query[-1:] == b"&":
+    if found is None:
         return None
     most, last = found.groups()
-    if most is not None and last is not None and b"&" not in query:
-        return None
     number = None if most is None else int(most)
     return _Goal(kind, name, None, number, "" if last is None else last.decode("ascii"))
 

@@ -21,6 +21,8 @@ from killick.server.drain import Drain
 from killick.server.figures import Figures, Seen
 
 HEADER = b"x-request-id"
+CLOSE = (b"connection", b"close")
+"""What an answer says whose connection is to be closed."""
 KEY = "killick.trace"
 """Where a request's `Trace` is in its ASGI scope."""
 
@@ -143,7 +145,7 @@ def _marked(send: Send, trace: Trace, drain: Drain) -> Send:
             headers = message["headers"]
             headers.append((HEADER, trace.request.encode("ascii")))
             if drain.has_begun:
-                headers.append((b"connection", b"close"))
+                headers.append(CLOSE)
         else:
             trace.sent += _length(headers)
         return send(message)
@@ -156,7 +158,6 @@ def _length(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 def _seen(scope: Scope, trace: Trace, seconds: float) -> Seen:
-    client = scope.get("client")
     return Seen(
         scope["method"],
         trace.route,
@@ -167,5 +168,11 @@ def _seen(scope: Scope, trace: Trace, seconds: float) -> Seen:
         trace.caller,
         trace.request,
         scope["path"],
-        client[0] if client else "-",
+        client_of(scope),
     )
+
+
+def client_of(scope: Scope) -> str:
+    """Return the address that a request came from."""
+    client = scope.get("client")
+    return client[0] if client else "-"

@@ -33,6 +33,9 @@ from killick.wire.codes import row_of, status_of
 
 _log = logging.getLogger(__name__)
 
+encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""Returns a value as the JSON of an answer."""
+
 Headers = Mapping[str, str]
 STANDING: Headers = {
     "Docker-Distribution-API-Version": "registry/2.0",
@@ -68,7 +71,7 @@ def empty(status: int, headers: Headers | None = None) -> Response:
 
 def json_answer(value: object, headers: Headers | None = None, status: int = 200) -> Response:
     """Return `value` as JSON; `headers` may give another Content-Type."""
-    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    body = encoded(value).encode()
     content_type = {"Content-Type": "application/json"}
     return Response(body, status, {**STANDING, **content_type, **(headers or {})})
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from killick.errors import Conflict
 from killick.server.calls import Call
 from killick.server.chores import Chores
+from killick.server.figures import header
 from killick.server.responses import Refused, json_answer
 
 
@@ -46,18 +47,17 @@ def _chores(call: Call) -> Chores:
 def chore_gauges(chores: Chores) -> Iterator[str]:
     """Yield what came of the chores in Prometheus' text format."""
     accounts = [chores.account(name) for name in chores.names()]
-    yield "# HELP killick_chore_succeeded_timestamp_seconds When a chore last ended well."
-    yield "# TYPE killick_chore_succeeded_timestamp_seconds gauge"
+    about = "When a chore last ended well."
+    yield from header("chore_succeeded_timestamp_seconds", "gauge", about)
     for account in accounts:
         name, at = account["name"], account["succeeded"]
         seconds = datetime.fromisoformat(at).timestamp() if isinstance(at, str) else 0
         yield f'killick_chore_succeeded_timestamp_seconds{{chore="{name}"}} {seconds:.3f}'
-    yield "# HELP killick_chore_outcome How the last run of a chore went (1)."
-    yield "# TYPE killick_chore_outcome gauge"
+    yield from header("chore_outcome", "gauge", "How the last run of a chore went (1).")
     for account in accounts:
         yield f'killick_chore_outcome{{chore="{account["name"]}",outcome="{account["outcome"]}"}} 1'
-    yield "# HELP killick_chore_result What the last run of a chore found, removed or changed."
-    yield "# TYPE killick_chore_result gauge"
+    about = "What the last run of a chore found, removed or changed."
+    yield from header("chore_result", "gauge", about)
     for account in accounts:
         result = account["result"]
         for key, value in result.items() if isinstance(result, dict) else ():

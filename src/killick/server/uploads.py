@@ -15,6 +15,7 @@ from killick.manifest import Descriptor
 from killick.names import is_path
 from killick.repository import Holders, Mountable, Upload, Uploads
 from killick.server.access import ANONYMOUS
+from killick.server.admission import mount_source
 from killick.server.bodies import Behind, content_length, gathered
 from killick.server.calls import Call
 from killick.server.responses import Refused, empty
@@ -171,8 +172,8 @@ def _check_source(call: Call) -> None:
     Raises:
         Refused: (401) another token would do.
     """
-    source = call.query("from")
-    if source is None or not is_path(source) or call.caller.may("pull", source):
+    source = mount_source(call.request)
+    if source is None or call.caller.may("pull", source):
         return
     refusal = call.site.gate.refusal(call.caller, "pull", source)
     if isinstance(refusal, Unauthorized) and call.caller.name != ANONYMOUS:
