@@ -115,7 +115,10 @@ class Policy:
 
 
 EASY: Final = Policy()
+"""Tags move as they are told to, but never to an image that lacks a part."""
+
 BY_SPECIFICATION: Final = Policy(sparse=True)
+"""As EASY, but parts may be lacking."""
 
 
 @runtime_checkable
@@ -126,9 +129,6 @@ class Governed(Protocol):
     def policy(self) -> Policy:
         """What it insists on."""
         ...
-
-
-"""Tags move as they are told to, but never to an image that lacks a part."""
 
 
 def covering(rules: Iterable[Immutable], repository: str, tag: Tag) -> Immutable | None:
