@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -200,20 +200,27 @@ def on_rootless_podman() -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def on_containerd(registry: Registry) -> Iterator[Runtime]:
     """containerd with CRI, to be looked at."""
-    if os.geteuid() != 0:
-        pytest.skip("containerd has to be started as root")
-    registry.push("pause", runnable("pause"), "1")
-    with _short_folder() as root, containerd(root, f"{registry.host}/pause:1") as running:
+    with _with_cri("containerd", containerd, registry) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def on_crio(registry: Registry) -> Iterator[Runtime]:
     """CRI-O, to be looked at."""
+    with _with_cri("CRI-O", crio, registry) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _with_cri(
+    name: str,
+    start: Callable[[Path, str], contextlib.AbstractContextManager[Runtime]],
+    registry: Registry,
+) -> Iterator[Runtime]:
     if os.geteuid() != 0:
-        pytest.skip("CRI-O has to be started as root")
+        pytest.skip(f"{name} has to be started as root")
     registry.push("pause", runnable("pause"), "1")
-    with _short_folder() as root, crio(root, f"{registry.host}/pause:1") as running:
+    with _short_folder() as root, start(root, f"{registry.host}/pause:1") as running:
         yield running
 
 

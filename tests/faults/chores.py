@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from faults import tracing
 from faults.asking import Caller
+from faults.crash import kill_at
 from faults.machine import need
 from faults.processes import CHORE, Served
 from faults.promises import Promise, problems, standing
@@ -28,7 +28,6 @@ from killick.store import Store
 
 ACCEPTED = 202
 SHORT = 8
-WORKERS = 4
 PUSHERS = 2
 PATIENCE = 600
 """Seconds within which a chore that has little to do is done, however busy the machine is."""
@@ -48,13 +47,7 @@ def chores(world, rows, scale):
     need("strace")
     for name in scale.some(list(NAMES)):
         with row(f"kill -9: serve, {name} under pushes", rows) as found:
-            points = _dry_run(world, name)
-            chosen = tracing.sample(points, scale.most(SHORT))
-            with ThreadPoolExecutor(WORKERS) as pool:
-                tried = pool.map(partial(_kill, world, name), chosen)
-                for step, (struck, said) in zip(chosen, tried, strict=True):
-                    found.point(f"{name}, {step}", said, struck=struck)
-            found.note = f"{found.struck} struck, of {len(points)} durable steps"
+            kill_at(found, _dry_run(world, name), scale.most(SHORT), partial(_kill, world, name))
 
 
 def settings_for(name, root):

@@ -22,13 +22,17 @@ def crash_points(world, rows, scale):
     need("strace")
     for operation in scale.some(operations(world)):
         with row(f"kill -9: {operation.name}", rows) as found:
-            points = dry_run(world, operation)
-            chosen = tracing.sample(points, scale.most(SHORT))
-            with ThreadPoolExecutor(WORKERS) as pool:
-                tried = pool.map(partial(_kill, world, operation), chosen)
-                for step, (struck, said) in zip(chosen, tried, strict=True):
-                    found.point(f"{operation.name}, {step}", said, struck=struck)
-            found.note = f"{found.struck} struck, of {len(points)} durable steps"
+            kill = partial(_kill, world, operation)
+            kill_at(found, dry_run(world, operation), scale.most(SHORT), kill)
+
+
+def kill_at(found, points, most, kill):
+    """Kill at the points, at so many of them at most; `kill(step)` says if it struck, and what."""
+    chosen = tracing.sample(points, most)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for step, (struck, said) in zip(chosen, pool.map(kill, chosen), strict=True):
+            found.point(f"{found.test}, {step}", said, struck=struck)
+    found.note = f"{found.struck} struck, of {len(points)} durable steps"
 
 
 def dry_run(world, operation, calls=tracing.DURABLE):

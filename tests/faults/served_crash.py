@@ -7,13 +7,13 @@ steps while it starts are tried once, and for each script of calls those that co
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from faults import tracing
+from faults.crash import kill_at
 from faults.machine import need
 from faults.processes import Served
 from faults.promises import problems
@@ -21,8 +21,6 @@ from faults.pushing import SCRIPTS, Calls, NotAcknowledged, whole
 from faults.results import row
 
 SHORT = 12
-WORKERS = 4
-"""Tries at a time: more than cores, as they mostly wait, for strace and the disk."""
 RESTART_WITHIN = 30.0
 """Seconds, on a busy machine; how fast it is has a test of its own (`restart`)."""
 
@@ -44,13 +42,7 @@ def served_crash_points(world, rows, scale):
     need("strace", "pgrep", root=True)
     for way in scale.some(WAYS):
         with row(f"kill -9: serve, {way.name}", rows) as found:
-            points = dry_run(world, way)
-            chosen = tracing.sample(points, scale.most(SHORT))
-            with ThreadPoolExecutor(WORKERS) as pool:
-                tried = pool.map(partial(_kill, world, way), chosen)
-                for step, (struck, said) in zip(chosen, tried, strict=True):
-                    found.point(f"{way.name}, {step}", said, struck=struck)
-            found.note = f"{found.struck} struck, of {len(points)} durable steps"
+            kill_at(found, dry_run(world, way), scale.most(SHORT), partial(_kill, world, way))
 
 
 def dry_run(world, way, wanted=tracing.DURABLE, only=lambda log, found: found):
