@@ -28,6 +28,7 @@ from killick.accounts import (
     mint,
     passwords,
 )
+from killick.accounts import register as accounts_register
 from killick.errors import Conflict, LimitExceeded, NotFound, StoreDamaged, UsageError
 from killick.rights import RIGHTS, Who, check_pattern, fits
 
@@ -162,6 +163,27 @@ def test_every_change_has_a_stamp_of_its_own(tmp_path):
         stamp = f"{number:016x}"
         register.change(lambda d, s=stamp: d.with_changed(replace(ANA, stamp=s)))
         assert looker.stamp() != version.stamp
+
+
+def test_a_change_is_known_to_all_when_it_returns(tmp_path):
+    """However lately they have looked."""
+    register, looker = Register(Place(tmp_path)), Register(Place(tmp_path))
+    assert looker.lately() is None
+    register.change(lambda directory: directory.with_new(ANA))
+    for number in range(20):
+        assert looker.lately() == looker.stamp()
+        stamp = f"{number:016x}"
+        register.change(lambda d, s=stamp: d.with_changed(replace(ANA, stamp=s)))
+        assert looker.lately() == looker.stamp()
+
+
+def test_between_two_looks_nothing_is_asked_of_the_disk(tmp_path, monkeypatch):
+    register = Register(Place(tmp_path))
+    register.change(lambda directory: directory.with_new(ANA))
+    known = register.lately()
+    monkeypatch.setattr(Register, "stamp", lambda _: pytest.fail("it was looked at"))
+    monkeypatch.setattr(accounts_register, "LOOK_AGAIN", 60.0)
+    assert register.lately() == known
 
 
 def test_a_later_file_can_not_pass_for_an_earlier_one(tmp_path):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.constants import HTTPModes, Interfaces, Loops, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
@@ -129,6 +129,7 @@ class Supervisor(MPServer):
             host,
             port,
             interface=Interfaces.ASGI,
+            loop=Loops.uvloop,
             workers=terms.workers,
             http=HTTPModes.http1,
             http1_settings=HTTP1Settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -63,10 +64,14 @@ class Start:
             os.setpgid(0, 0)
             threading.Thread(target=_follow, args=(parent.pid,), daemon=True).start()
         try:
-            return _Announced(self.make(self.worker), self)
+            application = self.make(self.worker)
         except KillickError as error:
             _log.error("%s", error.message)
             sys.exit(1)
+        # What is there now stays. The collector need not go through it again and again.
+        gc.collect()
+        gc.freeze()
+        return _Announced(application, self)
 
     def begin(self) -> None:
         """Listen to the parent, and tell it that calls are answered."""

@@ -1,9 +1,9 @@
 """The commonest reads, for a caller that must not wait: an event loop that serves thousands.
 
 Nothing here waits for a lock or looks for anything that a query down an index does not find. What
-belongs to a repository, and where its tags point, is asked of the database each time, so that a
-delete or a move holds at once in every process. Only what can't change is remembered: the bytes of
-manifests, by digest.
+belongs to a repository, and where its tags point, is asked of the database anew after each commit
+to it, so that a delete or a move holds at once in every process. What can't change is remembered
+for longer: the bytes of manifests, by digest.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing, suppress
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from killick.digest import CHUNK, Digest
 from killick.errors import StoreError
@@ -21,6 +22,7 @@ from killick.manifest import Descriptor
 from killick.names import Tag
 from killick.repository import BLOB_TYPE, LOCAL, Glimpse, Head
 from killick.store import reading
+from killick.store.answers import Answers, Row
 from killick.store.blobs import Blobs, Held, Shape
 from killick.store.context import Context
 from killick.store.leases import Leases
@@ -29,7 +31,7 @@ MOST_BYTES = 16 * 1024 * 1024
 """Of remembered manifests, all together."""
 MOST_BYTES_EACH = 256 * 1024
 
-_Row = tuple[Any, ...]
+_Answer = TypeVar("_Answer")
 
 # Only what needs no promise to be renewed: content that a root reaches, and that is not damaged.
 _HELD = """
@@ -108,7 +110,7 @@ class Glances:
         self._blobs = blobs
         self._leases = leases
         self._turn = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._answers: Answers | None = None
 
     def manifest(self, repository: str, ref: Tag | Digest) -> Glimpse | None:
         """Return a manifest whose bytes are remembered."""
@@ -146,21 +148,20 @@ class Glances:
         return self._names(reading.REPOSITORIES, {"after": after, "page": most})
 
     def _names(self, query: str, values: dict[str, Any]) -> list[str] | None:
-        rows = self._rows(query, values)
+        rows = self._ask(lambda answers: answers.rows(query, values))
         return None if rows is None else [name for (name,) in rows]
 
-    def _row(self, query: str, values: tuple[str, str]) -> _Row | None:
-        rows = self._rows(query, values)
-        return rows[0] if rows else None
+    def _row(self, query: str, values: tuple[str, str]) -> Row | None:
+        return self._ask(lambda answers: answers.row(query, values))
 
-    def _rows(self, query: str, values: Any) -> list[_Row] | None:  # noqa: ANN401 - as SQLite takes
+    def _ask(self, question: Callable[[Answers], _Answer | None]) -> _Answer | None:
         if not self._turn.acquire(blocking=False):
             return None
         try:
             self._leases.use()
-            if self._connection is None:
-                self._connection = self._context.database.hasty()
-            return self._connection.execute(query, values).fetchall()
+            if self._answers is None:
+                self._answers = Answers(self._context.database)
+            return question(self._answers)
         except (sqlite3.Error, StoreError):  # busy, or worse: the slow way finds out, and says it
             return None
         finally:
@@ -169,5 +170,5 @@ class Glances:
     def close(self) -> None:
         """Let go of the connection."""
         with self._turn, suppress(sqlite3.Error):
-            if self._connection is not None:
-                self._connection.close()
+            if self._answers is not None:
+                self._answers.close()
