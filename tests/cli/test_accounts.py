@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 
 from cli_runner import run
 from killick.accounts import passwords
+from killick.accounts.register import LOOK_AGAIN
 
 PASSWORD = b"correct horse battery\n"
 WAIT = 30
@@ -232,6 +234,7 @@ def test_what_is_taken_back_counts_no_more_on_either_of_two_workers(root):
         run("user", "set", "ana", "--no-admin", "--root", root)
         everywhere(basic("ana"), 403, "/v2/_killick/chores")
         (root / "access/accounts.json").write_text("{")
+        time.sleep(LOOK_AGAIN)
         everywhere(basic("ana"), 500, "/v2/")
         everywhere(None, 500, "/v2/")
     log = (root / "access/audit.jsonl").read_text() + "".join(written)

@@ -165,7 +165,7 @@ _ALL = (
         DATABASE,
         (
             (
-                "            connection.execute(_BEGIN)\n            with",
+                "            _begin(connection, _LOOK_AGAIN_AFTER)\n            with",
                 '            connection.execute("BEGIN")\n            with',
             ),
         ),

@@ -11,6 +11,7 @@ import images
 from guarding import ALL, PASSWORD, World, basic, bearer, rule, shows
 from killick.accounts import Policy, gate, passwords
 from killick.accounts.bearer import LIFE
+from killick.accounts.register import LOOK_AGAIN
 from killick.errors import Denied, StoreDamaged, StoreError, Throttled, Unauthorized
 from killick.moments import utc_now
 from killick.repository import BLOB_TYPE
@@ -274,6 +275,7 @@ def test_a_damaged_register_lets_nobody_in(world):
     world.add("ana")
     let_in(world, basic("ana"))
     world.place.accounts.write_bytes(world.place.accounts.read_bytes()[:-10])
+    time.sleep(LOOK_AGAIN)
     assert world.gate.recall(basic("ana")) is None
     assert world.gate.recall(None) is None
     for credentials in (basic("ana"), None):
@@ -287,6 +289,7 @@ def test_a_register_that_can_not_be_read_lets_nobody_in(tmp_path):
     let_in(world, None)
     world.place.accounts.unlink()
     world.place.accounts.symlink_to(world.place.accounts)
+    time.sleep(LOOK_AGAIN)
     assert world.gate.recall(None) is None
     with pytest.raises(StoreError):
         let_in(world, None)
@@ -297,6 +300,7 @@ def test_a_register_that_appears_and_can_not_be_read_lets_nobody_in(tmp_path):
     assert let_in(world, None).may("pull", "a")
     world.place.make()
     world.place.accounts.symlink_to(world.place.accounts)
+    time.sleep(LOOK_AGAIN)
     assert world.gate.recall(None) is None
     with pytest.raises(StoreError):
         let_in(world, None)

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from killick.digest import Digest
@@ -184,6 +184,7 @@ class Collection:
                     " ORDER BY id DESC LIMIT :page",
                     limits | {"last": last, "page": _PAGE},
                 ).fetchall()
+            self._look_at(digest for _, _, digest in rows)
             yield from rows
             if len(rows) < _PAGE:
                 return
@@ -225,10 +226,17 @@ class Collection:
                     " ORDER BY digest LIMIT ?",
                     (before, last, _PAGE),
                 ).fetchall()
+            self._look_at(digest for (digest,) in rows)
             yield from (row[0] for row in rows)
             if len(rows) < _PAGE:
                 return
             last = rows[-1][0]
+
+    def _look_at(self, digests: Iterable[str]) -> None:
+        """Have the disk looked for files now, and not when they go and others wait for that."""
+        for digest in digests:
+            with suppress(OSError):
+                os.stat(self._blobs.path(Digest.parse(digest)))  # noqa: PTH116 - for each of a million
 
     @contextmanager
     def _removing(self) -> Iterator[list[Descriptor]]:

@@ -22,8 +22,9 @@ BUSY_SECONDS = 60
 _MOST_IDLE = 16
 _LOG_PAGES = 1000
 """Pages in the log from which on who commits carries them into the database (SQLite's default)."""
-_LOOK_AGAIN = 0.001
-_BEGIN = "BEGIN IMMEDIATE"
+_LOOK_AGAIN, _LOOK_AGAIN_AFTER = 0.001, 0.01
+"""Seconds between two looks for a chance to write, at first and at most. SQLite itself would sleep
+for up to 0.1 s, and who waits like that is overtaken by all who come later."""
 _PRIMARY = 0xFF
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CANT_OPEN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -134,7 +135,7 @@ class Database:
         """
         self.check_writable()
         with self.reading() as connection:
-            connection.execute(_BEGIN)
+            _begin(connection, _LOOK_AGAIN_AFTER)
             with self._committing(connection):
                 yield connection
 
@@ -143,14 +144,14 @@ class Database:
         """As `writing`, for chores whose transactions are short, and must hold nobody up.
 
         Nothing is carried from the log into the database in the end, which may take long:
-        `checkpoint` does that. And whoever takes this while holding another lock does not sleep for
-        as long as SQLite would between two looks for a chance to write.
+        `checkpoint` does that. And the next chance to write is not slept through, as whoever takes
+        this may hold another lock.
         """
         self.check_writable()
         with self.reading() as connection:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             try:
-                _begin_patiently(connection)
+                _begin(connection, _LOOK_AGAIN)
                 with self._committing(connection):
                     yield connection
             finally:
@@ -248,22 +249,24 @@ class Database:
             connection.close()
 
 
-def _begin_patiently(connection: sqlite3.Connection) -> None:
-    """Begin to write as soon as nobody else does.
+def _begin(connection: sqlite3.Connection, longest: float) -> None:
+    """Begin to write as soon as nobody else does; look for it every `longest` seconds at least.
 
     Raises:
         sqlite3.Error: somebody did for too long, or it can't be done.
     """
     end = time.monotonic() + BUSY_SECONDS
+    wait = _LOOK_AGAIN
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         while True:
             try:
-                connection.execute(_BEGIN)
+                connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & _PRIMARY not in _BUSY or time.monotonic() > end:
                     raise
-                time.sleep(_LOOK_AGAIN)
+                time.sleep(wait)
+                wait = min(wait * 1.5, longest)
             else:
                 return
     finally:
