@@ -2,8 +2,8 @@
 
 What was found out about a caller is kept in memory under a keyed hash of the header that they sent,
 and counts as long as the file of accounts is the one that it was found out from. So a change takes
-effect on the next call, on every worker. A password that was right once is not
-hashed again while its account has the same stamp, however often the file changes.
+effect on the next call, on every worker. A password that was right once is not hashed again while
+its account has the same stamp, however often the file changes.
 """
 
 from __future__ import annotations
