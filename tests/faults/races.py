@@ -28,6 +28,8 @@ def races(world, rows, scale):
                 workers.kill()
             acknowledged = workers.acknowledged()
             said += acknowledged.problems(folder / "store")
+            if lease and acknowledged.overdue:
+                found.note = f"{acknowledged.overdue} took longer than a lease, and had to give up"
             for _ in range(len(acknowledged) - 1):
                 found.point("", ())
             found.point(f"{count} processes", said)

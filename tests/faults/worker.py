@@ -32,25 +32,28 @@ _LAYER = 40_000
 
 
 class Worker:
-    """Worker `number` on a store; `journal` is an open file, `leased` whether leases last."""
+    """Worker `number` on a store whose leases last `lease` seconds; `journal` is an open file."""
 
-    def __init__(self, store, journal, number, *, leased):
+    def __init__(self, store, journal, number, lease):
         self.store = store
         self.number = number
-        self._leased = leased
+        self._lease = lease
         self._journal = journal
         self._dice = random.Random(number)
         self._images = MemoryRegistry().repository("source")
         self._made = []
 
     def turn(self):
-        """Do one thing. Without any lease, what was brought may be gone before it has a tag."""
+        """Do one thing. When its first promise is over, what was brought may be gone."""
         deeds = (self.pull, self.pull, self.push, self.tag, self.swap, self.untag, self.collect)
+        began = time.monotonic()
         try:
             self._dice.choice(deeds)()
         except (NotFound, Incomplete):
-            if self._leased:
+            took = time.monotonic() - began
+            if took < self._lease:
                 raise
+            self._note("overdue", took=took)
 
     def pull(self):
         """Bring an image, at times one that was here before, and point a tag at it."""
@@ -135,11 +138,11 @@ class Worker:
 
 def main():
     root, journal, number = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    lease = timedelta(seconds=float(sys.argv[4])) if len(sys.argv) > 4 else DEFAULT_LEASE
+    lease = float(sys.argv[4]) if len(sys.argv) > 4 else DEFAULT_LEASE.total_seconds()
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
-    with journal.open("a") as out, Store(root, lease=lease) as store:
-        worker = Worker(store, out, number, leased=bool(lease))
+    with journal.open("a") as out, Store(root, lease=timedelta(seconds=lease)) as store:
+        worker = Worker(store, out, number, lease)
         while not stop.is_set():
             worker.turn()
 

@@ -63,11 +63,15 @@ class Workers:
 
 
 class Acknowledged:
-    """What journals say: entries of ledgers, and blobs whose lease still runs."""
+    """What journals say: entries of ledgers, and blobs whose lease still runs.
 
-    def __init__(self, moves, blobs):
+    `overdue` is how many deeds failed that took longer than what they stood on was promised for.
+    """
+
+    def __init__(self, moves, blobs, overdue):
         self.moves = moves
         self.blobs = blobs
+        self.overdue = overdue
 
     @classmethod
     def read(cls, journals, lease):
@@ -80,7 +84,7 @@ class Acknowledged:
         since = time.monotonic() - lease / SLACK
         moves = [note for note in notes if note["what"] == "move"]
         blobs = [note for note in notes if note["what"] == "blob" and note["at"] > since]
-        return cls(moves, blobs)
+        return cls(moves, blobs, sum(note["what"] == "overdue" for note in notes))
 
     def __len__(self):
         return len(self.moves) + len(self.blobs)
