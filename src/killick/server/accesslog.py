@@ -1,9 +1,11 @@
 """The access log: a line a request, written by a thread of its own.
 
-Telling it of a request is an append to a list. The thread formats the lines and writes them in
-blocks, so that a disk or a pipe that is slow holds no request up; what is more than
-`MOST_WAITING` lines behind is dropped, and counted. Whatever callers choose (paths, names, request
-IDs) is escaped: a line is always one line, and always reads back as what was sent.
+Telling it of a request makes a line, in a microsecond, and appends it to a list. (A thread that made
+those of thousands of requests one after another would hold the interpreter's lock for milliseconds,
+and the slowest requests show it.) The thread writes them in blocks, so that a disk or a pipe that is
+slow holds no request up; what is more than `MOST_WAITING` lines behind is dropped, and counted.
+Whatever callers choose (paths, names, request IDs) is escaped: a line is always one line, and always
+reads back as what was sent.
 
 A file is opened anew when it was renamed or removed (as logrotate does), and by nobody but its
 owner to be read.
@@ -86,7 +88,7 @@ class AccessLog:
         self._path = path
         self._line = line
         self._dropped = dropped
-        self._waiting: list[tuple[float, Seen]] = []
+        self._waiting: list[str] = []
         self._lost = 0
         self._descriptor = _STDERR if path is None else os.open(path, _FLAGS, 0o600)
         self._stop = threading.Event()
@@ -96,7 +98,7 @@ class AccessLog:
     def add(self, seen: Seen) -> None:
         """Take a request; it is written soon."""
         if len(self._waiting) < MOST_WAITING:
-            self._waiting.append((time.time(), seen))
+            self._waiting.append(self._line(time.time(), seen))
         else:
             self._lost += 1
 
@@ -115,7 +117,7 @@ class AccessLog:
                 self._dropped(self._lost)
                 self._lost = 0
             if waiting:
-                self._write("".join(self._line(at, seen) for at, seen in waiting).encode())
+                self._write("".join(waiting).encode())
             if stopped:
                 return
 
