@@ -165,7 +165,7 @@ _ALL = (
         DATABASE,
         (
             (
-                "            _begin(connection, _LOOK_AGAIN_AFTER)\n            with",
+                "            _begin(connection)\n            with",
                 '            connection.execute("BEGIN")\n            with',
             ),
         ),

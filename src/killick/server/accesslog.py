@@ -1,11 +1,11 @@
 """The access log: a line a request, written by a thread of its own.
 
-Telling it of a request makes a line, in a microsecond, and appends it to a list. (A thread that made
-those of thousands of requests one after another would hold the interpreter's lock for milliseconds,
-and the slowest requests show it.) The thread writes them in blocks, so that a disk or a pipe that is
-slow holds no request up; what is more than `MOST_WAITING` lines behind is dropped, and counted.
-Whatever callers choose (paths, names, request IDs) is escaped: a line is always one line, and always
-reads back as what was sent.
+Telling it of a request makes a line, in a microsecond, and appends it to a list. (A thread that
+made those of thousands of requests one after another would hold the interpreter's lock for
+milliseconds, and the slowest requests show it.) The thread writes them in blocks, so that a disk or
+a pipe that is slow holds no request up; what is more than `MOST_WAITING` lines behind is dropped,
+and counted. Whatever callers choose (paths, names, request IDs) is escaped: a line is always one
+line, and always reads back as what was sent.
 
 A file is opened anew when it was renamed or removed (as logrotate does), and by nobody but its
 owner to be read.

@@ -22,9 +22,9 @@ BUSY_SECONDS = 60
 _MOST_IDLE = 16
 _LOG_PAGES = 1000
 """Pages in the log from which on who commits carries them into the database (SQLite's default)."""
-_LOOK_AGAIN, _LOOK_AGAIN_AFTER = 0.001, 0.01
-"""Seconds between two looks for a chance to write, at first and at most. SQLite itself would sleep
-for up to 0.1 s, and who waits like that is overtaken by all who come later."""
+_LOOK_AGAIN = 0.001
+"""Seconds between two looks for a chance to write. SQLite itself would sleep for up to 0.1 s, the
+longer the longer it has waited, and so be overtaken by all who come later."""
 _PRIMARY = 0xFF
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _CANT_OPEN = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -45,8 +45,12 @@ def translate(error: sqlite3.Error, path: Path) -> StoreError:
     if code == sqlite3.SQLITE_READONLY or denied:
         return StoreReadOnly(f"{path} can't be written to", hint=durable.ELSEWHERE)
     if code in _BUSY:
-        return StoreError(f"{path} was busy for {BUSY_SECONDS} seconds", hint="try again later")
+        return _busy(path)
     return StoreError(f"{path}: {error}")
+
+
+def _busy(path: Path) -> StoreError:
+    return StoreError(f"{path} was busy for {BUSY_SECONDS} seconds", hint="try again later")
 
 
 class Database:
@@ -61,6 +65,7 @@ class Database:
         self.read_only = read_only
         self._idle: list[sqlite3.Connection] = []
         self._mutex = threading.Lock()
+        self._writer = threading.Lock()
         self._closed = False
         self._safe_log: int | None = None
         self._flags = "mode=ro" if read_only else "mode=rw"
@@ -134,24 +139,33 @@ class Database:
             StoreReadOnly: the store was opened read-only.
         """
         self.check_writable()
-        with self.reading() as connection:
-            _begin(connection, _LOOK_AGAIN_AFTER)
+        with self._turn(), self.reading() as connection:
+            _begin(connection)
             with self._committing(connection):
                 yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let one thread of this process write at a time: only that one looks for its chance."""
+        if not self._writer.acquire(timeout=BUSY_SECONDS):
+            raise _busy(self.path)
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     @contextmanager
     def giving_way(self) -> Iterator[sqlite3.Connection]:
         """As `writing`, for chores whose transactions are short, and must hold nobody up.
 
         Nothing is carried from the log into the database in the end, which may take long:
-        `checkpoint` does that. And the next chance to write is not slept through, as whoever takes
-        this may hold another lock.
+        `checkpoint` does that.
         """
         self.check_writable()
-        with self.reading() as connection:
+        with self._turn(), self.reading() as connection:
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             try:
-                _begin(connection, _LOOK_AGAIN)
+                _begin(connection)
                 with self._committing(connection):
                     yield connection
             finally:
@@ -249,14 +263,13 @@ class Database:
             connection.close()
 
 
-def _begin(connection: sqlite3.Connection, longest: float) -> None:
-    """Begin to write as soon as nobody else does; look for it every `longest` seconds at least.
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin to write as soon as no other process does.
 
     Raises:
         sqlite3.Error: somebody did for too long, or it can't be done.
     """
     end = time.monotonic() + BUSY_SECONDS
-    wait = _LOOK_AGAIN
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         while True:
@@ -265,8 +278,7 @@ def _begin(connection: sqlite3.Connection, longest: float) -> None:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & _PRIMARY not in _BUSY or time.monotonic() > end:
                     raise
-                time.sleep(wait)
-                wait = min(wait * 1.5, longest)
+                time.sleep(_LOOK_AGAIN)
             else:
                 return
     finally:
