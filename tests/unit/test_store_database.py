@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -64,6 +65,23 @@ def test_a_chore_does_not_wait_for_ever(store, monkeypatch):
         base.giving_way(),
     ):
         pytest.fail("two wrote at once")
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in this process", "in another"])
+def test_nobody_waits_to_write_for_ever(store, monkeypatch, elsewhere):
+    base = store._context.database
+    with ExitStack() as stack:
+        other = stack.enter_context(Store(store.root)) if elsewhere else store
+        stack.enter_context(other._context.database.writing())
+        monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+        with (
+            pytest.raises(StoreError, match=r"store\.db was busy for 0\.05 seconds"),
+            base.writing(),
+        ):
+            pytest.fail("two wrote at once")
+    with base.writing() as connection:
+        add(connection, "later")
+    assert names(base) == ["later"]
 
 
 def test_what_a_chore_wrote_stays_in_the_log_until_it_is_time(store):
