@@ -31,6 +31,7 @@ from faults.results import Rows, row, skipped, table
 from faults.seeding import seeded
 from faults.served_crash import served_crash_points
 from faults.soak import soak
+from faults.strikes import strikes
 from faults.tracing import spread
 from faults.world import World
 
@@ -39,6 +40,7 @@ KINDS = {
     "crash": crash_points,
     "serve": served_crash_points,
     "chores": chores,
+    "strikes": strikes,
     "cuts": power_cuts,
     "damage": damage,
     "leases": leases,

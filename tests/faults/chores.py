@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from faults import tracing
@@ -73,20 +74,27 @@ class Load:
         return [promise for calls in self.calls for promise in calls.may]
 
 
+def push_one(calls, number, turn):
+    """Push an image, whose tag has pointed to another one three turns ago."""
+    push_image(calls, f"{number}.{turn}".encode(), f"load-{number}-{turn % 3}")
+
+
 @contextmanager
-def pushing(port):
-    """Yield the load on the registry at `port`; it ends with the block."""
-    load = Load([Calls(port) for _ in range(PUSHERS)], threading.Event())
+def pushing(port, callers=PUSHERS, deed=push_one):
+    """Yield the load on the registry at `port`; it ends with the block.
 
-    def push(number):
-        turn = 0
+    Each caller does `deed` in turns, with its own calls, its number, and that of the turn.
+    """
+    load = Load([Calls(port) for _ in range(callers)], threading.Event())
+
+    def work(number):
         with suppress(NotAcknowledged):
-            while not load.stop.is_set():
-                content = f"{number}.{turn}".encode()
-                push_image(load.calls[number], content, f"load-{number}-{turn % 3}")
-                turn += 1
+            for turn in count():
+                if load.stop.is_set():
+                    return
+                deed(load.calls[number], number, turn)
 
-    threads = [threading.Thread(target=push, args=(number,)) for number in range(PUSHERS)]
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(callers)]
     for thread in threads:
         thread.start()
     try:

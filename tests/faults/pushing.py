@@ -156,9 +156,9 @@ SCRIPTS = {
 }
 
 
-def push_image(calls, content, tag):
+def push_image(calls, content, tag, *, in_chunks=False):
     """Push an image that consists of `content`, and an index of it."""
-    _push(calls, calls.push_whole, content, tag)
+    _push(calls, calls.push_chunked if in_chunks else calls.push_whole, content, tag)
 
 
 def _push(calls, push, content, tag="new"):
