@@ -135,9 +135,7 @@ def collect(root: Path) -> None:
 
     @contextmanager
     def writing(database: Database) -> Iterator[object]:
-        asked = time.perf_counter()
         with inner(database) as connection:
-            held["(waiting for the database)"].append(time.perf_counter() - asked)
             began, worked = time.perf_counter(), time.thread_time()
             yield connection
             held["database, before its commit"].append(time.perf_counter() - began)
@@ -148,11 +146,7 @@ def collect(root: Path) -> None:
     def exclusive(path: Path) -> Iterator[None]:
         with lock(path):
             began = time.perf_counter()
-            before = {name: len(times) for name, times in held.items()}
             yield
-            new = {n: [round(x * 1000, 1) for x in times[before.get(n, 0):]] for n, times in held.items()}
-            if time.perf_counter() - began > 0.05:
-                print(round((time.perf_counter() - began) * 1000, 1), new, file=sys.stderr)
         held["commits"].append(time.perf_counter() - began)
 
     Database.giving_way = writing  # type: ignore[method-assign,assignment]
@@ -177,7 +171,7 @@ def measure(root: Path, count: int, alone: float) -> None:
     ]
     try:
         time.sleep(alone)
-        done = subprocess.run([*here, "--collect"], stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run([*here, "--collect"], capture_output=True, text=True, check=True)
     finally:
         until.touch()
         said = [pusher.communicate()[0] for pusher in pushers]
