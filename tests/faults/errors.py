@@ -9,6 +9,7 @@ nothing about what is durable; that a run ended well is then checked by what is 
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from faults import crash, served_crash, tracing
@@ -24,6 +25,7 @@ SERVED_SHORT = 5
 WORKERS = 4
 """Tries at a time: more than cores, as they mostly wait, for strace and the disk."""
 ROOM = ("write", "pwrite64", "mkdir", "rename")
+PLAIN = "faults.plainloop"
 FAULTS = {"EIO": tracing.SYNCS, "ENOSPC": ROOM, "EDQUOT": ROOM}
 TURNS = {"ENOSPC": 0, "EDQUOT": 1}
 """Where every point is tried, these take turns: one way of having no room is as the other."""
@@ -62,7 +64,7 @@ def _registry(world, found, scale, fault):
     error, wanted = fault
     cases = [
         (way, step)
-        for way in scale.some(served_crash.WAYS)
+        for way in scale.some([replace(way, module=PLAIN) for way in served_crash.WAYS])
         for step in _chosen(
             served_crash.dry_run(world, way, wanted, tracing.of_files),
             scale.most(SERVED_SHORT),

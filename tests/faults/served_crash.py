@@ -27,11 +27,15 @@ RESTART_WITHIN = 30.0
 
 @dataclass(frozen=True)
 class Way:
-    """What is tried: the steps of a registry under a script, or those of its start (`starts`)."""
+    """What is tried: the steps of a registry under a script, or those of its start (`starts`).
+
+    `module` is run in place of killick.
+    """
 
     name: str
     script: Callable
     starts: bool = False
+    module: str | None = None
 
 
 WAYS = [Way("start", whole, starts=True), *(Way(*each) for each in SCRIPTS.items())]
@@ -64,13 +68,14 @@ def traced(root, way, inject=None):
     """Serve under strace, from the beginning if the start is what is tried; yield the server."""
     log = Path(f"{root}.trace")
     if way.starts:
-        with Served(root, tracing.strace(log, inject=inject)) as server:
+        with Served(root, tracing.strace(log, inject=inject), module=way.module) as server:
             yield server
         return
-    with Served(root) as server, tracing.looking_at(server.processes, log, inject) as over:
-        yield server
-        server.stop()
-        over()
+    with Served(root, module=way.module) as server:
+        with tracing.looking_at(server.processes, log, inject) as over:
+            yield server
+            server.stop()
+            over()
 
 
 def calling(server, script):
