@@ -93,6 +93,7 @@ class Bench:
     cache: Path
     work: Path
     repeat: int
+    only: str = ""  # of the requests, those whose titles have this
 
     def turns(self) -> Iterator[list[str]]:
         """Who comes first changes, as what one leaves behind slows the next."""
@@ -123,6 +124,8 @@ def requests(bench: Bench) -> Iterator[Row]:
             registry.fill(server.host, "bench/large", large, server.headers)
             registry.fill(server.host, "bench/tags", small, server.headers, PAGE)
         for title, (path, connections, goal) in reads.items():
+            if bench.only not in title:
+                continue
             loads = _loads(bench, up, path, connections)
             if connections == 32:
                 rates = {who: [load.rate for load in each] for who, each in loads.items()}

@@ -33,7 +33,7 @@ def main() -> int:
     work = Path(tempfile.mkdtemp(dir=options.cache, prefix="work-"))
     sizes = served.QUICK if options.quick else served.FULL
     try:
-        bench = Bench(servers.installed(), sizes, options.cache, work, options.repeat)
+        bench = Bench(servers.installed(), sizes, options.cache, work, options.repeat, options.only)
         rows = [row for name in options.cases.split(",") for row in _measured(name, bench)]
         machine = dict(cases.machine(work, 16 if options.quick else 512))
     finally:
@@ -121,6 +121,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, each twice")
     parser.add_argument("--cases", default=",".join(served.CASES), help="some of: %(default)s")
+    parser.add_argument("--only", default="", help="of the requests, those whose titles have this")
     parser.add_argument("--repeat", type=int, help="runs of each (5, or 2 with --quick)")
     parser.add_argument("--cache", type=Path, default=HERE.parent / ".cache" / "bench")
     parser.add_argument("--out", type=Path, help="folder of the results")
